@@ -134,3 +134,7 @@ class CheckpointReplaced(OutputError):
 
 class NameBlocked(OutputError):
     """One file cannot be written under its name, because a folder or a link is in its place."""
+
+
+class FolderBlocked(NameBlocked):
+    """A file cannot be written because nothing may be written in its folder."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TypeAlias
@@ -12,7 +11,6 @@ from urllib.parse import quote, urljoin, urlsplit
 from spark_batch.client.address import split_url
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
 from spark_batch.client.wire import Fault, Incoming, Request, Wire, is_coded
-from spark_batch.errors import OutputError
 
 MAX_BYTES = 64 * 1024 * 1024  # no picture of the API's sizes comes near it
 MAX_REDIRECTS = 5
@@ -63,7 +61,7 @@ def fetch(
     Follows redirects itself, and every connection checks the address that it has reached: a name
     that resolves to another address a moment later gains nothing.
 
-    Raises OutputError if the file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     deadline = terms.clock() + terms.total
     where: str | None = url
@@ -171,27 +169,12 @@ def _save(chunks: Iterator[bytes], file: IO[bytes], announced: tuple[int | None,
     """Write `chunks` into `file`; returns their length, which must equal every announced one."""
     size = 0
     for chunk in chunks:
-        with _writing():
-            file.write(chunk)
+        file.write(chunk)
         size += len(chunk)
-    with _writing():
-        file.flush()
+    file.flush()
     for length in announced:
         if length is not None and length != size:
             raise _NoPicture(f"received {size} bytes, expected {length}")
     if not size:
         raise _NoPicture("the file is empty")
     return size
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or "no reason given"
-        where = f" {error.filename}" if error.filename else ""
-        raise OutputError(
-            f"cannot write a download{where}: {reason}; free space or change permissions, then run"
-            " again"
-        ) from None

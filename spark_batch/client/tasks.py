@@ -109,7 +109,7 @@ class Downloader:
 
         Sends no key to its host. The length must be the one that its server and the API
         (`expected_bytes`) announce; after a failure the file's content is of no use. Raises
-        OutputError if the file cannot be written.
+        OSError if the file cannot be written.
         """
         return download.fetch(
             self._wire, url, file, expected_bytes=expected_bytes, terms=self._terms

@@ -99,7 +99,7 @@ class Cluster:
                     raise TimeoutError
                 result: T = future.result(timeout=RESULT_SECONDS)
             except BaseException:
-                future.cancel()
+                _cancel(future)
                 raise
             finally:
                 self._waiting.pop(key, None)
@@ -128,7 +128,7 @@ class Cluster:
                 f" ({_first_line(error)}): pictures are now processed in this process"
             )
             for future in list(self._waiting.values()):  # none has to wait any longer
-                future.cancel()
+                _cancel(future)
 
     def _look_at_nodes(self, worker_seconds: float) -> None:
         self._wait_for_worker(worker_seconds)
@@ -249,6 +249,12 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
         raise TimeoutError(str(error) or f"no answer within {seconds:g} s") from None
     finally:
         threads.shutdown(wait=False)
+
+
+def _cancel(future: distributed.Future[Any]) -> None:
+    """Drop a call. A client that has lost its scheduler closes itself, and raises for that."""
+    with suppress(Exception):
+        future.cancel()
 
 
 def _abandon(client: distributed.Client) -> None:

@@ -838,8 +838,8 @@ class Engine:
         match outcome:
             case FetchFailed():
                 self._fetch_failed(task, outcome, expired=expired)
-            case effects.Blocked(reason=reason):
-                self._leave(task, reason)
+            case effects.Blocked() as blocked:
+                self._leave_blocked(task, blocked)
             case effects.DiskRefused(reason=reason):
                 # Poll the open tasks once more, since the answers have their cost.
                 self._outages.disk = self._outages.disk or reason
@@ -935,6 +935,15 @@ class Engine:
         if self._no_pictures():
             text = f"{self._outages.pictures} pictures in a row could not be fetched ({reason})"
             self._halt(ExitCode.FAILED, f"{text}; {_FETCHED_LATER}")
+
+    def _leave_blocked(self, task: Task, blocked: effects.Blocked) -> None:
+        """Leave a picture whose name is blocked. Halt when folders refuse every new picture."""
+        self._leave(task, blocked.reason)
+        if blocked.folder and task.restoring is None:  # a restored one costs nothing
+            self._outages.refused += 1
+            if self._outages.refused >= waits.TRIES_IN_A_ROW:
+                text = f"{self._outages.refused} pictures in a row could not be written"
+                self._halt(ExitCode.FAILED, f"{text} ({blocked.reason}); {_FETCHED_LATER}")
 
     def _no_pictures(self) -> bool:
         """Whether no picture has arrived for so long that no more should be paid for."""

@@ -129,9 +129,13 @@ class DiskRefused:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A file or folder blocks this picture's name; other pictures are not affected."""
+    """A file or folder blocks this picture's name; other pictures are not affected.
+
+    With `folder`, nothing may be written in its folder.
+    """
 
     reason: str
+    folder: bool = False
 
 
 PictureOutcome = Delivered | FetchFailed | DiskRefused | Blocked

@@ -31,7 +31,7 @@ from spark_batch.engine.effects import (
 )
 from spark_batch.engine.files import deliver, kept_path, other_pointers
 from spark_batch.engine.judging import Programs
-from spark_batch.errors import NameBlocked, OutputError, PictureError
+from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Metadata, Picture, Provenance
 from spark_batch.jobs.checks import Check, CheckResult, in_order
 from spark_batch.models import PictureRules
@@ -40,9 +40,10 @@ from spark_batch.paths import PART_SUFFIX, Layout
 # Seconds for the further pictures of a task; a call has to end within `waits.LONGEST_CALL`.
 _FURTHER_SECONDS = 120.0
 _INSPECTED_AT_ONCE = BoundedSemaphore(4)  # in a process: a large picture takes 200 MB
-# A download of more bytes waits in a file: 64 may arrive at once. Without a file a picture takes
-# half a millisecond of processor time less.
-_IN_MEMORY = 4 * 1024 * 1024
+# A download of more bytes waits in a file: 64 may arrive at once, and each may be 64 MiB. Without
+# a file a picture takes half a millisecond of processor time less.
+_IN_MEMORY = 1024 * 1024
+_DOWNLOAD = Path("the download")  # as errors name it, since it has no file yet
 
 T = TypeVar("T")
 
@@ -123,9 +124,14 @@ class FetchWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A whole picture in a part file, and the data to record about it, as in `Delivered`."""
+class Arrived:
+    """A whole picture that is not placed yet, with its metadata, and what is recorded about it.
 
+    `data` are the bytes of its file; the rest is as in `Delivered`. A worker that cannot place it
+    hands it back.
+    """
+
+    data: bytes = field(repr=False)
     picture: Picture
     thumbnail: pictures.Thumbnail | None
     suspect: str | None
@@ -133,14 +139,6 @@ class Checked:
     received: str | None
     unmarked: str | None
     further: Further
-
-
-@dataclass(frozen=True, slots=True)
-class HandedBack:
-    """A picture that a worker has fetched and checked, but cannot place."""
-
-    data: bytes = field(repr=False)
-    checked: Checked
 
 
 # --- The run's token.
@@ -153,22 +151,22 @@ def begin(layout: Layout) -> str:
     """
     token = secrets.token_hex(16)
     pictures.make_folder(layout.parts)
-    if layout.parts.resolve().is_relative_to(layout.output_dir.resolve()):  # no link leads away
-        for part in layout.parts.glob(f"*{PART_SUFFIX}"):
-            _remove(part)
+    _remove_parts(layout)
     pictures.write(layout.run_token, token.encode())
     return token
 
 
 def end(layout: Layout) -> None:
-    """Remove the token, so that workers place no more pictures."""
-    with suppress(OSError):
-        layout.run_token.unlink()
+    """Remove the token, so that workers place no more pictures, and what killed ones left."""
+    _remove(layout.run_token)
+    _remove_parts(layout)
 
 
-def _new_part(work: FetchWork) -> Path:
-    """A new part file, since a worker that was given up may still write into another."""
-    return atomic.temporary_name(work.layout.parts / str(work.attempt))
+def _remove_parts(layout: Layout) -> None:
+    with suppress(OSError):  # the next run removes what is left
+        if layout.parts.resolve().is_relative_to(layout.output_dir.resolve()):  # no link leads away
+            for part in layout.parts.glob(f"*{PART_SUFFIX}"):
+                _remove(part)
 
 
 def _is_current(work: FetchWork) -> bool:
@@ -195,7 +193,7 @@ def fetch(
     does not arrive delays the job's own picture until the last try.
     """
 
-    def here() -> PictureOutcome | HandedBack:
+    def here() -> PictureOutcome | Arrived:
         return fetch_here(work, reader.fetch)
 
     if elsewhere is None or work.fetch.result.further:
@@ -205,7 +203,7 @@ def fetch(
         if elsewhere.is_remote:
             sent, function = _for_remote(sent), fetch_remotely
         outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
-    placed = _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
+    placed = _placed_here(work, outcome) if isinstance(outcome, Arrived) else outcome
     if programs is not None and isinstance(placed, Delivered):
         return _judged(work, placed, programs)
     return placed
@@ -234,54 +232,33 @@ def _for_remote(work: FetchWork) -> FetchWork:
 
 def fetch_here(work: FetchWork, download: Download) -> PictureOutcome:
     """Fetch a picture and place it under its names, in this process."""
-    part = _new_part(work)
     try:
-        pictures.make_folder(part.parent)
+        pictures.make_folder(work.layout.parts)
+        arrived = _arrived(work, work.layout.parts, download)
     except OutputError as error:
         return DiskRefused(str(error))
-    try:
-        checked = _checked(work, part, download)
-        return checked if isinstance(checked, FetchFailed) else _deliver(work, part, checked)
-    except NameBlocked as error:
-        return Blocked(str(error))
-    except OutputError as error:
-        return DiskRefused(str(error))
-    finally:
-        _remove(part)
+    return arrived if isinstance(arrived, FetchFailed) else _placed_here(work, arrived)
 
 
-def fetch_there(work: FetchWork) -> PictureOutcome | HandedBack:
+def fetch_there(work: FetchWork) -> PictureOutcome | Arrived:
     """Fetch a picture in another process, and place it or hand it back to the run.
 
     Raises OutputError when it cannot be written.
     """
-    download = _downloader(private=work.private).fetch
-    if _is_current(work):
-        part = _new_part(work)
-        try:
-            checked = _checked(work, part, download)
-            if isinstance(checked, FetchFailed):
-                return checked
-            if _is_current(work):
-                return _deliver(work, part, checked)
-            return HandedBack(part.read_bytes(), checked)
-        finally:
-            _remove(part)
-    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
-        part = Path(folder) / "picture"
-        checked = _checked(work, part, download)
-        if isinstance(checked, FetchFailed):
-            return checked
-        return HandedBack(part.read_bytes(), checked)
+    folder = work.layout.parts if _is_current(work) else None
+    arrived = _arrived(work, folder, _downloader(private=work.private).fetch)
+    if isinstance(arrived, FetchFailed):
+        return arrived
+    return _placed(work, arrived) if folder and _is_current(work) else arrived
 
 
-def fetch_remotely(work: FetchWork) -> PictureOutcome | HandedBack:
+def fetch_remotely(work: FetchWork) -> PictureOutcome | Arrived:
     """Fetch a picture on another machine, whose network and disk may be worse than the run's.
 
     Raises PictureError for a picture that cannot be fetched there.
     """
     outcome = fetch_there(work)
-    if isinstance(outcome, Delivered | HandedBack):
+    if isinstance(outcome, Delivered | Arrived):
         return outcome
     raise PictureError(outcome.reason)
 
@@ -291,23 +268,18 @@ def _downloader(*, private: bool) -> client.Downloader:
     return client.Downloader(private=lambda: private)
 
 
-def _take_over(work: FetchWork, handed: HandedBack) -> PictureOutcome:
-    """Place a picture that was handed back."""
-    part = _new_part(work)
+def _placed_here(work: FetchWork, arrived: Arrived) -> PictureOutcome:
     try:
-        pictures.write(part, handed.data)
-        return _deliver(work, part, handed.checked)
+        return _placed(work, arrived)
     except NameBlocked as error:
-        return Blocked(str(error))
+        return Blocked(str(error), folder=isinstance(error, FolderBlocked))
     except OutputError as error:
         return DiskRefused(str(error))
-    finally:
-        _remove(part)
 
 
-def _remove(part: Path) -> None:
+def _remove(path: Path) -> None:
     with suppress(OSError):  # the next run removes what is left
-        part.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def fitted(path: Path, picture: Picture, *, rules: PictureRules, elsewhere: Elsewhere) -> bytes:
@@ -319,63 +291,76 @@ def fitted(path: Path, picture: Picture, *, rules: PictureRules, elsewhere: Else
 # --- The steps.
 
 
-def _checked(work: FetchWork, part: Path, download: Download) -> Checked | FetchFailed:
-    """Download, inspect and mark a picture, and write it into `part`. Raises OutputError."""
-    further, failed = _fetch_further(work, part, download)
+def _arrived(work: FetchWork, folder: Path | None, download: Download) -> Arrived | FetchFailed:
+    """Download and inspect a picture, and add its metadata. Raises OutputError.
+
+    A large one waits in a file in `folder`, or else in the system's folder for such files.
+    """
+    further, failed = _fetch_further(work, folder, download)
     if failed is not None and not work.fetch.last_try:
         return failed
-    inspected = partial(_inspected, work, part, further)
-    return _downloaded(
-        work.fetch.result.url, part.parent, download, inspected, work.fetch.expected_bytes
-    )
+    inspected = partial(_inspected, work, further)
+    expected_bytes = work.fetch.expected_bytes
+    return _downloaded(work.fetch.result.url, expected_bytes, folder, download, inspected)
 
 
 def _downloaded(
     url: str,
-    folder: Path,
+    expected_bytes: int | None,
+    folder: Path | None,
     download: Download,
     then: Callable[[bytes], T],
-    expected_bytes: int | None = None,
 ) -> T | FetchFailed:
     """Download a picture, and return what `then` makes of its bytes; a few at once.
 
-    A large one waits in an unnamed file in `folder`. Raises OutputError.
+    Raises OutputError.
     """
     with _waiting_room(folder) as file:
         outcome = download(url, file, expected_bytes=expected_bytes)
         if not isinstance(outcome, Fetched):
             return outcome
         with _INSPECTED_AT_ONCE:
+            file.seek(0)
+            data = file.read()
+            file.close()
             try:
-                file.seek(0)
-                return then(file.read())
+                return then(data)
             except PictureError as error:
                 return FetchFailed(reason=str(error), fresh_url=False)
-            except OSError as error:
-                raise OutputError(f"{folder}: a download is lost: {error.strerror}") from None
 
 
 @contextmanager
-def _waiting_room(folder: Path) -> Iterator[IO[bytes]]:
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder))  # noqa: SIM115 (closed below)
+def _waiting_room(folder: Path | None) -> Iterator[IO[bytes]]:
+    """A file for a download: in memory, or from some size on in `folder`, without a name.
+
+    Errors of the disk become an OutputError that names the folder.
+    """
+    where = str(folder or tempfile.gettempdir())
+    # Where a file must have a name, one that a killed run leaves is removed like any other part.
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=where, suffix=PART_SUFFIX)  # noqa: SIM115
     try:
         yield file
+    except OSError as error:
+        text = f"{where}: a download cannot be written: {pictures.reason(error)}"
+        raise OutputError(text) from None
     finally:
         with suppress(OSError):  # after a full disk, closing tries to write once more
             file.close()
 
 
-def _inspected(work: FetchWork, part: Path, further: Further, data: bytes) -> Checked:
-    """Inspect a download, add its metadata if possible, and write it into `part`.
+def _inspected(work: FetchWork, further: Further, data: bytes) -> Arrived:
+    """Inspect a download, and add its metadata if possible; a failure to add them loses nothing.
 
-    A failure to add them loses nothing. Raises PictureError and OutputError.
+    Raises PictureError.
     """
     fetch = work.fetch
     before = work.before
     if before is None and fetch.source.path is not None:
         before = pictures.before_of(fetch.source.path, fetch.source.picture, work.rules)
     measured = [check for check in work.checks if not check.is_program]
-    found = pictures.inspect(part, data, expected=fetch.expected, before=before, checks=measured)
+    found = pictures.inspect(
+        _DOWNLOAD, data, expected=fetch.expected, before=before, checks=measured
+    )
     final, unmarked = found.picture, None
     if _is_marked(work, final):
         marked = pictures.mark(data, final, work.facts)
@@ -383,10 +368,9 @@ def _inspected(work: FetchWork, part: Path, further: Further, data: bytes) -> Ch
             unmarked = marked.reason
         else:
             final, data = marked
-    pictures.write(part, data)
     received = None if final is found.picture else found.picture.sha256
     thumbnail = found.thumbnail and replace(found.thumbnail, sha256=final.sha256)
-    return Checked(final, thumbnail, found.suspect, found.checks, received, unmarked, further)
+    return Arrived(data, final, thumbnail, found.suspect, found.checks, received, unmarked, further)
 
 
 def _is_marked(work: FetchWork, picture: Picture) -> bool:
@@ -396,26 +380,39 @@ def _is_marked(work: FetchWork, picture: Picture) -> bool:
     return work.metadata is Metadata.FULL or (work.metadata is Metadata.MARK and not as_before)
 
 
-def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
-    """Move a picture to its names, and store its thumbnail. Raises OutputError."""
-    layout = work.layout
-    outputs = work.names.free_for(work.fetch.recorded)
-    files = deliver(part, checked.picture, outputs=outputs, layout=layout)
-    if checked.thumbnail is not None and files:
-        pictures.keep(layout.thumbnails, checked.thumbnail)
+def _placed(work: FetchWork, arrived: Arrived) -> Delivered:
+    """Write a picture under its names, and store its thumbnail. Raises OutputError."""
+    layout, outputs = work.layout, work.names.free_for(work.fetch.recorded)
+    files = _written(work, arrived.data, arrived.picture, outputs)
+    if arrived.thumbnail is not None and files:
+        pictures.keep(layout.thumbnails, arrived.thumbnail)
     return Delivered(
-        checked.picture,
+        arrived.picture,
         files,
-        checked.suspect,
-        checked.checks,
-        checked.received,
-        checked.unmarked,
-        checked.further,
+        arrived.suspect,
+        arrived.checks,
+        arrived.received,
+        arrived.unmarked,
+        arrived.further,
     )
 
 
+def _written(work: FetchWork, data: bytes, picture: Picture, outputs: list[str]) -> dict[str, str]:
+    """Write a picture under `outputs`, as `deliver` does. Raises OutputError.
+
+    Its part file has a new name, since a worker that was given up may still write into another.
+    """
+    part = atomic.temporary_name(work.layout.parts / str(work.attempt))
+    try:
+        pictures.make_folder(part.parent)
+        pictures.write(part, data)
+        return deliver(part, picture, outputs=outputs, layout=work.layout)
+    finally:
+        _remove(part)
+
+
 def _fetch_further(
-    work: FetchWork, part: Path, download: Download
+    work: FetchWork, folder: Path | None, download: Download
 ) -> tuple[Further, FetchFailed | None]:
     """Fetch the further pictures of a task into the folder `kept`.
 
@@ -429,23 +426,20 @@ def _fetch_further(
         if time.monotonic() > end_at:
             failed = FetchFailed(reason=f"not done within {_FURTHER_SECONDS:g} s", fresh_url=False)
             break
-        placed = _downloaded(url, part.parent, download, partial(_kept, work.layout, part))
-        if isinstance(placed, FetchFailed):
-            failed = placed
+        arrived = _downloaded(url, None, folder, download, _accepted)
+        if isinstance(arrived, FetchFailed):
+            failed = arrived
             break
-        places.append(placed)
+        picture, data = arrived
+        _written(work, data, picture, [])
+        kept = kept_path(work.layout, picture)
+        places.append(kept.relative_to(work.layout.output_dir).as_posix())
     if failed is None:
         return Further(tuple(places)), None
     failed = replace(failed, reason=f"a further picture: {failed.reason}")
     return Further(tuple(places), failed.reason), failed
 
 
-def _kept(layout: Layout, part: Path, data: bytes) -> str:
-    """Place a further picture; returns its path below the output folder.
-
-    Raises PictureError and OutputError.
-    """
-    picture = pictures.accept(part, data)
-    pictures.write(part, data)
-    deliver(part, picture, outputs=[], layout=layout)
-    return kept_path(layout, picture).relative_to(layout.output_dir).as_posix()
+def _accepted(data: bytes) -> tuple[Picture, bytes]:
+    """The facts of a further picture, and its bytes. Raises PictureError."""
+    return pictures.accept(_DOWNLOAD, data), data

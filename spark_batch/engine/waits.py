@@ -23,6 +23,9 @@ A picture that does not arrive
 No picture arrives at all
     `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
     that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.
+Nothing may be written in the folders of new pictures
+    `TRIES_IN_A_ROW` pictures, without one that is written. They stay paid for, and nothing more is
+    sent.
 A disk that takes no more pictures
     One more poll of every task in progress. They stay paid for, and nothing more is sent.
 A call that does not return (a disk that hangs)
@@ -99,11 +102,13 @@ class Outages:
     """Counts pictures and tasks that do not arrive, so that no more is paid for. Times are seconds.
 
     `pictures` counts the pictures given up since the last one arrived, `picture_reason` is why the
-    last download failed. `tasks` counts the tasks given up since the last one was completed. `disk`
-    is why the disk takes no more pictures, if so.
+    last download failed, and `refused` counts the new pictures that their folders refused since
+    then. `tasks` counts the tasks given up since the last one was completed.
+    `disk` is why the disk takes no more pictures, if so.
     """
 
     pictures: int = 0
+    refused: int = 0
     picture_reason: str = ""
     tasks: int = 0
     disk: str | None = None
@@ -123,7 +128,7 @@ class Outages:
 
     def picture_arrived(self) -> None:
         """Record that a picture arrived, which alone ends this wait."""
-        self.pictures, self._no_picture_since = 0, None
+        self.pictures, self.refused, self._no_picture_since = 0, 0, None
 
     @property
     def picture_is_late(self) -> bool:

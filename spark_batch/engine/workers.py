@@ -21,7 +21,7 @@ from spark_batch.engine.effects import (
 )
 from spark_batch.engine.fetching import Names
 from spark_batch.engine.files import pointer_to, restore
-from spark_batch.errors import NameBlocked, OutputError, PictureError
+from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Job
 
 _FEWEST_THREADS, _MOST_THREADS = 8, 64
@@ -156,7 +156,7 @@ def restore_picture(attempt: Attempt, names: Names, files_of: list[str]) -> Rest
     try:
         files = restore(picture, outputs=outputs, written=files_of, layout=layout)
     except NameBlocked as error:
-        return Blocked(str(error))
+        return Blocked(str(error), folder=isinstance(error, FolderBlocked))
     except OutputError as error:
         return DiskRefused(str(error))
     if files is None:

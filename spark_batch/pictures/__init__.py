@@ -1,6 +1,6 @@
 """Pictures: read, fit, inspect, mark and write them. The only room with Pillow."""
 
-from spark_batch.pictures.disk import copy, make_folder, place, sha256, write
+from spark_batch.pictures.disk import copy, make_folder, place, reason, sha256, write
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.inspect import Inspection, inspect
 from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks_in
@@ -34,6 +34,7 @@ __all__ = [
     "marks_in",
     "place",
     "probe",
+    "reason",
     "sha256",
     "thumbnail",
     "write",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import stat
 from pathlib import Path
 
 from spark_batch import atomic
-from spark_batch.errors import NameBlocked, OutputError, PictureError
+from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
 
 _CHUNK = 1 << 20
 # Errors about one name, and not about the disk.
@@ -53,7 +54,7 @@ def place(part: Path, target: Path) -> None:
         atomic.make_folder(target.parent)
         atomic.move(part, target)
     except OSError as error:
-        raise _refusal(error, f"{target}: cannot be written") from None
+        raise _refusal(error, target) from None
 
 
 def copy(source: Path, target: Path) -> None:
@@ -64,16 +65,19 @@ def copy(source: Path, target: Path) -> None:
         with source.open("rb") as old, atomic.replacing(target, fixed_name=True) as new:
             shutil.copyfileobj(old, new, _CHUNK)
     except OSError as error:
-        raise _refusal(error, f"{target}: cannot be written") from None
+        raise _refusal(error, target) from None
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a new file, not durably; a file with that name is removed. Raises OutputError."""
+    """Write a new file of ours, not durably; a file with that name is removed.
+
+    Raises OutputError, also for what is wrong with the name: it is not the user's.
+    """
     try:
         with atomic.create(path) as file:
             file.write(data)
     except OSError as error:
-        raise _refusal(error, f"{path}: cannot be written") from None
+        raise OutputError(f"{path}: cannot be written: {reason(error)}") from None
 
 
 def make_folder(folder: Path) -> None:
@@ -81,19 +85,22 @@ def make_folder(folder: Path) -> None:
     try:
         atomic.make_folder(folder)
     except OSError as error:
-        raise _refusal(error, f"{folder}: cannot be made") from None
+        raise OutputError(f"{folder}: cannot be made: {reason(error)}") from None
 
 
-def _refusal(error: OSError, what: str) -> OutputError:
-    """The error for a file that the system refuses: about this name, or about the whole disk."""
+def _refusal(error: OSError, target: Path) -> OutputError:
+    """The error for a file that the system refuses: about this name, its folder, or the disk."""
     kind = NameBlocked if error.errno in _OF_ONE_NAME else OutputError
-    return kind(f"{what}: {reason(error)}")
+    if error.errno in (errno.EACCES, errno.EPERM) and not os.path.lexists(target):
+        kind = FolderBlocked
+    return kind(f"{target}: cannot be written: {reason(error)}")
 
 
 def reason(error: OSError) -> str:
     """Why the system refused, and what to do."""
     known = {
         errno.ENOENT: "no such file or folder",
+        errno.EFBIG: "it is larger than a file may be here (`ulimit -f`); allow more and run again",
         errno.ENOSPC: "no space is left on the disk; make room and run again",
         getattr(errno, "EDQUOT", -1): "the disk quota is used up; make room and run again",
         errno.EACCES: "permission denied; check who may read and write there",

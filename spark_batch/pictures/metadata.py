@@ -48,7 +48,7 @@ def mark(
 
     Gives the marked file and its facts. A file with a source type stays as it is, unless there are
     facts. Nothing is decoded again: a file is marked only when all of its parts but the metadata
-    stay as they are, and its header says the same size.
+    stay as they are, and the new header of a WebP says the same size.
     """
     kind = picture.format
     try:
@@ -59,7 +59,7 @@ def mark(
             raise ValueError("it would no longer be a whole picture")
         if containers.without_metadata(marked, kind) != containers.without_metadata(data, kind):
             raise ValueError("it would no longer be the same picture")
-        if structure.size(marked, kind) != (picture.width, picture.height):
+        if kind == "WEBP" and containers.webp_size(marked) != containers.webp_size(data):
             raise ValueError("it would have another size")
     except ValueError as error:
         return Unmarked(str(error))

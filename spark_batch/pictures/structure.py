@@ -98,20 +98,12 @@ def unsupported(data: bytes, kind: str) -> str | None:
 
 
 def size(data: bytes, kind: str) -> tuple[int, int] | None:
-    """Width and height of a JPEG, PNG or WebP file by its header, in pixels; None without one."""
+    """Width and height of a JPEG or WebP file by its header, in pixels; None without one."""
     if kind == "WEBP":
         return webp_size(data)
-    if kind == "PNG":
-        header = next((chunk for chunk in _png_chunks(data) if chunk.name == b"IHDR"), None)
-        if header is None:
-            return None
-        at = header.body
-        sides = (data[at : at + 4], data[at + 4 : at + 8])  # PNG specification, 11.2.2
-    elif (frame := _frame(data)) is None:
+    if (frame := _frame(data)) is None:
         return None
-    else:
-        at = frame.body
-        sides = (data[at + 3 : at + 5], data[at + 1 : at + 3])  # T.81, B.2.2
+    sides = (data[at : at + 2] for at in (frame.body + 3, frame.body + 1))  # T.81, B.2.2
     width, height = (int.from_bytes(side, "big") for side in sides)
     return width, height
 

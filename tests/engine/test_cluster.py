@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from distributed.client import ClosedClientError
 from PIL import Image
 
 import spark_batch
@@ -217,6 +218,26 @@ def test_a_lost_cluster_loses_nothing(
     (note,) = [event.text for event in world.events if isinstance(event, Note)]
     assert note.startswith(f"the Dask cluster at {dask.address} failed 3 times in a row (")
     assert note.endswith("): pictures are now processed in this process")
+
+
+class OfAClosedClient:
+    """A call that waits when Dask's client closes itself, ten seconds after it lost its scheduler.
+
+    With a real one this depends on which of two threads is first.
+    """
+
+    def cancel(self) -> None:
+        raise ClosedClientError("Client is closed. Can't send cancel-keys message.")
+
+
+def test_a_client_that_has_closed_itself_gives_every_call_back(tmp_path: Path) -> None:
+    with a_cluster(tmp_path / "dask", workers=1) as dask:
+        cluster = Cluster(dask.address)
+        cluster._waiting["another"] = OfAClosedClient()  # type: ignore[assignment]
+        cluster._client.close()
+        calls = [cluster.do(f"sleep-{n}", time.sleep, 60, instead=lambda: "here") for n in range(3)]
+        assert calls == ["here"] * 3
+        assert "pictures are now processed in this process" in (cluster.take_note() or "")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from spark_batch import pictures
 from spark_batch.client.outcomes import FetchFailed
 from spark_batch.engine import fetching
 from spark_batch.engine.effects import Delivered, Fetch
-from spark_batch.engine.fetching import FetchWork, HandedBack, Names
+from spark_batch.engine.fetching import Arrived, FetchWork, Names
 from spark_batch.errors import OutputError
 from spark_batch.jobs import Input, Result, Usage
 from spark_batch.paths import Layout
@@ -122,14 +121,14 @@ def test_a_failed_download_leaves_no_file(
 def test_a_disk_too_full_for_a_download_is_named(
     work: FetchWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's reason, and no file that is left."""
+    """The folder and the system's reason, and no file that is left."""
     import resource
 
     monkeypatch.setattr(fetching, "_IN_MEMORY", 100)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
-        with pytest.raises(OutputError, match=f"cannot write a.*{os.strerror(errno.EFBIG)}"):
+        with pytest.raises(OutputError, match=r"/parts/test: .* cannot be written: .*ulimit -f"):
             fetching.fetch_there(work)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -165,8 +164,8 @@ def test_a_worker_whose_run_has_ended_hands_the_picture_back(
     else:
         monkeypatch.setattr(pictures, "inspect", inspected)
     outcome = fetching.fetch_there(work)
-    assert isinstance(outcome, HandedBack)
-    assert len(outcome.data) == outcome.checked.picture.bytes
+    assert isinstance(outcome, Arrived)
+    assert len(outcome.data) == outcome.picture.bytes
     assert [file for file in files(work) if "run-token" not in file] == []
 
 
@@ -174,8 +173,22 @@ def test_what_is_handed_back_is_placed_by_the_run(work: FetchWork) -> None:
     """With the facts that the worker found."""
     afar = replace(work, token="another run's")
     handed = fetching.fetch_remotely(afar)
-    assert isinstance(handed, HandedBack)
-    assert fetching._take_over(work, handed) == fetching.fetch_there(work)
+    assert isinstance(handed, Arrived)
+    assert fetching._placed_here(work, handed) == fetching.fetch_there(work)
+
+
+def test_what_is_handed_back_finds_its_folder_gone(work: FetchWork) -> None:
+    """Somebody has cleaned up; the picture is paid for."""
+    handed = fetching.fetch_there(replace(work, token="another run's"))
+    assert isinstance(handed, Arrived)
+    shutil.rmtree(work.layout.parts)
+    assert isinstance(fetching._placed_here(work, handed), Delivered)
+
+
+def test_the_end_of_a_run_removes_what_a_killed_worker_left(work: FetchWork) -> None:
+    (work.layout.parts / "1.abcdef01.part").write_bytes(b"half")
+    fetching.end(work.layout)
+    assert files(work) == []
 
 
 def test_a_worker_without_room_raises(work: FetchWork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import (
     Completed,
@@ -34,7 +35,7 @@ from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
-from spark_batch.errors import ExitCode, OutputError
+from spark_batch.errors import ExitCode, FolderBlocked, OutputError
 from spark_batch.jobs import Job, Recipe, Result, Usage, matrix
 from spark_batch.paths import Layout
 from tests.engine.conftest import a_photo, a_recipe
@@ -693,6 +694,33 @@ def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:
     life.api.seconds = {"poll": 30.0}
     tally = life.run()
     assert (tally.done, tally.unfinished, tally.halted) == (2, 6, None)
+
+
+@pytest.mark.parametrize("refused", [4, 5])
+def test_folders_that_refuse_every_picture_stop_the_run(
+    life: Life, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """Each further one would be paid for and not be written; one that is written sets it back."""
+    many_prompts(life, 20, concurrency=1)
+    place, calls = pictures.place, count(1)
+
+    def picky(part: Path, target: Path) -> None:
+        if next(calls) % (refused + 1):
+            raise FolderBlocked(f"{target}: cannot be written: permission denied")
+        place(part, target)
+
+    monkeypatch.setattr(pictures, "place", picky)
+    tally = life.run()
+    if refused < 5:
+        assert (tally.halted, tally.done, tally.unfinished) == (None, 4, 16)
+    else:
+        assert tally.halted is not None
+        assert "5 pictures in a row could not be written" in tally.halted.reason
+        assert (tally.created, tally.unfinished) == (5, 5)
+    monkeypatch.setattr(pictures, "place", place)
+    life.run()
+    assert set(life.statuses()) == {"done"}
+    assert life.api.calls.count("create") == 20
 
 
 def test_a_full_disk_leaves_the_tasks_at_work_soon(life: Life) -> None:

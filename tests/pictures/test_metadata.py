@@ -339,13 +339,29 @@ def test_a_fault_of_the_writer_never_reaches_the_file(
     )
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_another_size_is_not_written(kind: str, tmp_path: Path) -> None:
-    """The marked file has to be the picture that was checked."""
-    data = encoded(kind)
-    picture = pictures.accept(picture_file(tmp_path, data))
-    told = pictures.mark(data, replace(picture, width=1), FACTS)
+def test_another_size_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A WebP gets a header with the size of its canvas, which has to be the picture's."""
+    picture = pictures.accept(picture_file(tmp_path, WEBP))
+
+    def faulty(data: bytes, kind: str, facts: Provenance) -> bytes:
+        marked = bytearray(embed(data, kind, facts))
+        marked[marked.index(b"VP8X") + 12] ^= 1  # of the width (WebP container, "Extended File")
+        return bytes(marked)
+
+    monkeypatch.setattr(metadata, "embed", faulty)
+    told = pictures.mark(WEBP, picture, FACTS)
     assert told == pictures.Unmarked("it would have another size")
+
+
+@pytest.mark.parametrize("odd", [b"\0\0", b"\xff\xe5\0\2"])
+def test_a_jpeg_that_only_the_decoder_understands_is_marked(odd: bytes, tmp_path: Path) -> None:
+    """Stray bytes and an empty segment before its header: the picture is whole."""
+    at = JPEG.index(b"\xff\xdb")
+    data = JPEG[:at] + odd + JPEG[at:]
+    picture = pictures.accept(picture_file(tmp_path, data))
+    marked = pictures.mark(data, picture, FACTS)
+    assert isinstance(marked, tuple)
+    assert pictures.accept(picture_file(tmp_path, marked[1])) == marked[0]
 
 
 @pytest.mark.parametrize("name", ["jpeg", "jpeg-xmp", "png", "webp-lossy", "webp-icc-exif"])

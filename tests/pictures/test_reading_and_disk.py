@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import pictures
-from spark_batch.errors import OutputError, PictureError
+from spark_batch import atomic, pictures
+from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
 from tests.makers import MODEL, probe
 
 Check = Callable[[Path], object]
@@ -333,3 +333,29 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_hash_of_a_missing_file(tmp_path: Path) -> None:
     """A hash that cannot be taken is a PictureError."""
     assert "no such file" in _refused(pictures.sha256, tmp_path / "missing")
+
+
+def test_a_part_that_cannot_be_written_is_no_matter_of_its_name(tmp_path: Path) -> None:
+    """The name is ours, and another one would be refused as well."""
+    in_the_way = _file(tmp_path, b"", "no-folder")
+    with pytest.raises(OutputError, match="cannot be written: a part of the path") as caught:
+        pictures.write(in_the_way / "1.part", b"")
+    assert type(caught.value) is OutputError
+
+
+@pytest.mark.parametrize(("there", "kind"), [(True, NameBlocked), (False, FolderBlocked)])
+def test_a_refusal_is_about_the_file_that_is_there_or_else_about_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, kind: type[OutputError]
+) -> None:
+    """One file of somebody else's keeps one picture back; a folder keeps all of them back."""
+    part, target = _file(tmp_path, b"paid", "x.part"), tmp_path / "t.jpg"
+    if there:
+        target.write_bytes(b"")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(atomic, "move", refuse)
+    with pytest.raises(OutputError, match="permission denied") as caught:
+        pictures.place(part, target)
+    assert type(caught.value) is kind
