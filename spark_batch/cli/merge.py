@@ -63,6 +63,13 @@ def _conclude(merged: project.Merged) -> None:
     brought = f"; {counted(merged.brought, 'picture')} copied" if merged.brought else ""
     files = counted(len(merged.sources), "file")
     print_wrapped(f"{files} merged: {counts or 'no jobs'}{brought}")
+    if merged.replaced:
+        replaced = counted(merged.replaced, "picture")
+        print_wrapped(
+            f"{replaced} replaced by a later one of the same job; what stood there is in"
+            f" {shown(merged.layout.kept)}. Verdicts hold for the later ones: look at them again",
+            err=True,
+        )
     if merged.pointers:
         pointers = counted(merged.pointers, "picture")
         print_wrapped(

@@ -61,6 +61,18 @@ def restore(
     return files
 
 
+def keep(picture: Picture, *, written: list[str], layout: Layout) -> bool:
+    """Copy a picture that has no output name from this disk into `kept`; False without a copy.
+
+    `written` is as in `restore`. Raises OutputError.
+    """
+    places = _places(picture, [], written, layout)
+    source = next((place for place in places if holds(place, picture.sha256)), None)
+    if source is not None:
+        pictures.copy(source, kept_path(layout, picture))
+    return source is not None
+
+
 def pointer_to(
     picture: Picture, *, outputs: list[str], written: list[str], layout: Layout
 ) -> Path | None:

@@ -19,7 +19,14 @@ from spark_batch.checkpoint import (
     mark_twins,
     paid_twice,
 )
-from spark_batch.engine.files import kept_path, pointer_to, restore
+from spark_batch.engine.files import (
+    holds,
+    holds_or_points,
+    keep,
+    kept_path,
+    pointer_to,
+    restore,
+)
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import JobRecord, Picture, Recipe, Status
 from spark_batch.paths import (
@@ -40,9 +47,9 @@ class Merged:
     """The result of a merge.
 
     `sources` are the merged files and `double_payments` the jobs that were paid for more than once.
-    `counts` has the recipe's jobs by status. `brought`, `pointers` and `missing` are numbers of
-    pictures: copied here, in the sources only as Git LFS pointers, and in no source. `written` are
-    the reports.
+    `counts` has the recipe's jobs by status. `brought`, `replaced`, `pointers` and `missing` are
+    numbers of pictures: copied here, those of them in whose place another one of the same job
+    stood, in the sources only as Git LFS pointers, and in no source. `written` are the reports.
     """
 
     layout: RecipeLayout
@@ -50,9 +57,20 @@ class Merged:
     double_payments: Sequence[DoublePayment] = ()
     counts: Counter[Status] = field(default_factory=Counter)
     brought: int = 0
+    replaced: int = 0
     pointers: int = 0
     missing: int = 0
     written: Written = field(default_factory=Written)
+
+
+@dataclass(slots=True)
+class _Pictures:
+    """Numbers of pictures, as in `Merged`."""
+
+    brought: int = 0
+    replaced: int = 0
+    pointers: int = 0
+    missing: int = 0
 
 
 def merge(
@@ -77,15 +95,16 @@ def merge(
     ):
         adopting.take_over(checkpoint, layout)
         twice = _join(checkpoint, found, layout, recipe)
-        brought, pointers, missing = _bring(checkpoint, found, layout)
+        brought = _bring(checkpoint, found, layout)
         merged = Merged(
             layout=layout,
             sources=paths,
             double_payments=paid_twice(checkpoint, twice),
             counts=Counter(record.status for record in checkpoint.records()),
-            brought=brought,
-            pointers=pointers,
-            missing=missing,
+            brought=brought.brought,
+            replaced=brought.replaced,
+            pointers=brought.pointers,
+            missing=brought.missing,
             written=write_reports(layout, checkpoint),
         )
         _put_aside(layout, paths)
@@ -119,35 +138,76 @@ def _join(
     return twice
 
 
-def _bring(
-    checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout
-) -> tuple[int, int, int]:
+def _bring(checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout) -> _Pictures:
     """Copy the pictures that are missing here.
 
-    Returns three numbers of pictures: copied, in sources only as Git LFS pointers, in no source.
+    A file that has another picture of the same job is moved into `kept`, since the checkpoint
+    records the later one. A picture whose name another job has by now is copied into `kept`.
     """
-    lines = [*checkpoint.records(), *checkpoint.records(left_over=True)]
-    wanted: dict[str, Picture] = {}
-    for record in lines:
-        picture = record.attempt.picture if record.attempt else None
-        if picture is not None and record.status is Status.DONE and not _is_here(record, layout):
-            wanted[record.key] = picture
-    brought = pointers = 0
-    for key, picture in wanted.items():
+    result = _Pictures()
+    for key, picture in _wanted(checkpoint, found, layout).items():
         candidates = [path for source in found for path in _candidates(source, key, picture)]
-        outputs = checkpoint.outputs(key)
-        written = [*checkpoint.files_of(key), *map(str, candidates)]
-        files = restore(picture, outputs=outputs, written=written, layout=layout)
+        names, files_here = checkpoint.outputs(key), checkpoint.files_of(key)
+        written = [*files_here, *map(str, candidates)]
+        if not names:
+            result.brought += keep(picture, written=written, layout=layout)
+            continue
+        was_here = any((layout.output_dir / file).is_file() for file in files_here)
+        files = restore(picture, outputs=names, written=written, layout=layout)
         if files is not None:
             checkpoint.placed(key, files)
-            brought += 1
-        elif pointer_to(picture, outputs=outputs, written=written, layout=layout):
-            pointers += 1
-    return brought, pointers, len(wanted) - brought - pointers
+            result.brought += 1
+            result.replaced += was_here
+        elif pointer_to(picture, outputs=names, written=written, layout=layout):
+            result.pointers += 1
+        else:
+            result.missing += 1
+    return result
 
 
-def _is_here(line: JobRecord, layout: RecipeLayout) -> bool:
-    return line.file is not None and (layout.output_dir / line.file).is_file()
+def _wanted(
+    checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout
+) -> dict[str, Picture]:
+    """The pictures of done jobs that are not here, by the jobs' keys."""
+    output_dir = layout.output_dir.resolve()
+    elsewhere = [source for source in found if source.folder.resolve() != output_dir]
+    lines = [*checkpoint.records(), *checkpoint.records(left_over=True)]
+    wanted = {
+        record.key: record.attempt.picture
+        for record in lines
+        if record.attempt is not None
+        and record.attempt.picture is not None
+        and record.status is Status.DONE
+        and not _is_here(record, record.attempt.picture, elsewhere, layout)
+    }
+    known = {record.key for record in lines}
+    for key in _done_keys(elsewhere) - known:  # another job has their names
+        attempt = checkpoint.last_attempt(key)
+        picture = attempt.picture if attempt else None
+        if picture is not None and not holds(kept_path(layout, picture), picture.sha256):
+            wanted[key] = picture
+    return wanted
+
+
+def _done_keys(found: list[Source]) -> set[str]:
+    return {
+        record.key
+        for source in found
+        for left_over in (False, True)
+        for record in source.reader.records(left_over=left_over)
+        if record.status is Status.DONE
+    }
+
+
+def _is_here(
+    line: JobRecord, picture: Picture, elsewhere: list[Source], layout: RecipeLayout
+) -> bool:
+    """Whether the picture of a line is in its file, which is read if a source has one as well."""
+    path = None if line.file is None else layout.output_dir / line.file
+    if path is None or not path.is_file():
+        return False
+    candidates = (file for source in elsewhere for file in _candidates(source, line.key, picture))
+    return not any(map(Path.is_file, candidates)) or holds_or_points(path, picture.sha256)
 
 
 def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:

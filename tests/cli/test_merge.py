@@ -26,6 +26,14 @@ from tests.cli.sharding import (
     split,
 )
 
+RANDOM = """\
+version: 1
+name: tiny
+inputs: [photo.jpg]
+prompts: [{{id: p, text: {prompt}}}]
+variants: {{seed: -1}}
+"""
+
 
 @pytest.mark.parametrize("what", ["folder", "checkpoint", "manifest"])
 def test_shards_of_other_machines(tmp_path: Path, folder: Folder, call: Call, what: str) -> None:
@@ -86,6 +94,44 @@ def test_a_job_that_two_branches_paid_for_is_told(
     assert "would be about 0.15 USD" in call("status", folder.recipe, "--sandbox").out
     assert {path.name: path.read_bytes() for path in folder.pictures()}.items() >= before.items()
     assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert len(folder.ledger()) == 1
+
+
+def test_of_two_pictures_of_a_job_the_recorded_one_is_in_its_place(
+    tmp_path: Path, folder: Folder, call: Call
+) -> None:
+    """The same job of a random seed on two machines: the later one counts, the other is kept."""
+    other = another(tmp_path, "machine")
+    for one in (folder, other):
+        one.recipe.write_text(RANDOM.format(prompt="Beach"))
+        call("run", one.recipe, "--sandbox")
+    (mine,), (theirs,) = ([path.read_bytes() for path in one.pictures()] for one in (folder, other))
+    assert mine != theirs
+    ended = call("merge", folder.recipe, "--sandbox", other.out)
+    assert "1 picture replaced by a later one of the same job" in ended.err
+    assert [path.read_bytes() for path in folder.pictures()] == [theirs]
+    kept = folder.previews / ".spark-batch" / "kept"
+    assert [path.read_bytes() for path in kept.iterdir()] == [mine]
+    assert call("verify", folder.recipe, "--sandbox").code == ExitCode.DONE
+    again = call("merge", folder.recipe, "--sandbox", other.out)
+    assert "replaced" not in again.err
+
+
+def test_a_picture_whose_name_another_job_has_is_kept(
+    tmp_path: Path, folder: Folder, call: Call
+) -> None:
+    """Another prompt of the same id on a branch: back on it, the picture is there for nothing."""
+    other = another(tmp_path, "branch")
+    for one, prompt in ((folder, "Beach"), (other, "Snow")):
+        one.recipe.write_text(RANDOM.format(prompt=prompt))
+        call("run", one.recipe, "--sandbox")
+    (theirs,) = (path.read_bytes() for path in other.pictures())
+    assert "1 picture copied" in call("merge", folder.recipe, "--sandbox", other.out).out
+    assert "copied" not in call("merge", folder.recipe, "--sandbox", other.out).out
+    shutil.rmtree(other.path)
+    folder.recipe.write_text(RANDOM.format(prompt="Snow"))
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert [path.read_bytes() for path in folder.pictures()] == [theirs]
     assert len(folder.ledger()) == 1
 
 
