@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from spark_batch.cli import colours, streams
+from spark_batch.cli import colours, stopping, streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
 from spark_batch.text import closest, printable_lines
 from spark_batch.version import __version__
@@ -114,13 +114,14 @@ def main() -> None:
     # A big recipe is a million objects that live to the end: collecting garbage among them takes
     # longer than planning it (tests/benchmarks/tables.py: 12 s against 7 s).
     gc.set_threshold(_ALLOCATIONS, 50, 50)
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    for number in stopping.signals():
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # as Ctrl-C
     try:
         code = _process(sys.argv[1:])
     except KeyboardInterrupt:  # while an error was being shown
         code = ExitCode.INTERRUPTED
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping.signals():
         if signal.getsignal(number) is signal.default_int_handler:
             # Nothing is left to do: from here on a signal ends the process without a traceback.
             signal.signal(number, signal.SIG_DFL)

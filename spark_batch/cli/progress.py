@@ -14,6 +14,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from spark_batch.cli import stopping
 from spark_batch.cli.colours import Colour, Part, folded, line, print_line
 from spark_batch.cli.streams import terminal
 from spark_batch.project import (
@@ -277,7 +278,7 @@ def watch(
     currency: str = "USD",
     also: Callable[[Event], None] = lambda _: None,
 ) -> None:
-    """Run `total` jobs and show them, with advice on `codes`; Ctrl-C and SIGTERM stop the run.
+    """Run `total` jobs and show them, with advice on `codes`; the `stopping.signals` stop the run.
 
     `currency` is the unit of amounts. `also` is called with every event, before it is shown.
     """
@@ -289,13 +290,18 @@ def watch(
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on Ctrl-C and SIGTERM during the block."""
+    """Call `stop` on the signals of `stopping` during the block.
+
+    A terminal that is closed may send SIGHUP twice, with its shell: the second one, which would
+    stop at once, is not heard.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in stopping.signals()}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Wait for Ctrl-C or SIGTERM: for commands that serve until they are stopped."""
+"""The signals that stop a command, and waiting for them until a server is stopped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from types import FrameType
 TICK = 0.2  # seconds between two looks at whether a signal came
 
 
+def signals() -> tuple[int, ...]:
+    """Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends that is closed, unless under `nohup`."""
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,)))
+
+
 @contextmanager
 def until_stopped() -> Iterator[list[int]]:
-    """A list that receives Ctrl-C and SIGTERM; the former handlers come back afterwards.
+    """A list that receives the `signals`; the former handlers come back afterwards.
 
     The handler takes no lock: it interrupts this thread, which may hold that of a threading.Event,
     and would wait for it without end.
@@ -23,7 +30,7 @@ def until_stopped() -> Iterator[list[int]]:
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
 
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, stop) for number in signals()}
     try:
         yield stopped
     finally:

@@ -131,8 +131,9 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     """Decide what an export does, and check it; writes nothing.
 
     Raises UsageError for names that collide or are not allowed, for a file of one of these names
-    that no export wrote, for an original that is missing or has changed, and for a damaged
-    manifest; OutputError and StoreError for a destination that cannot be read.
+    that no export wrote, for a mirror that would delete everything, for an original that is
+    missing or has changed, and for a damaged manifest; OutputError and StoreError for a destination
+    that cannot be read.
     """
     place = destination(options.to, output_dir=layout.paid_dir)
     earlier: dict[str, list[Delivery]] = {}
@@ -150,11 +151,24 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
         if one.sha256 == there
     )
     if options.mirror:
-        changes += _deletions(place, deliveries, standing, unfinished)
+        deletions = list(_deletions(place, deliveries, standing, unfinished))
+        if deletions and not (deliveries or unfinished):
+            raise UsageError(_nothing_chosen(layout, options, len(deletions)))
+        changes += deletions
     for change, delivery in changes:
         if change is ExportChange.COPY:
             _original(layout, delivery)
     return Export(layout, place, tuple(changes), standing, len(unfinished))
+
+
+def _nothing_chosen(layout: RecipeLayout, options: ExportOptions, count: int) -> str:
+    """The error for a mirror that would leave nothing, as when the picks file is missing."""
+    picked = options.picked and layout.picks is not None
+    why = f"no chosen job is picked in {layout.picks}" if picked else "no job is chosen"
+    return (
+        f"{why}, so that --mirror would delete all {count} delivered pictures: choose some, or"
+        " delete them yourself"
+    )
 
 
 def _listed(place: Destination, name: str) -> tuple[Delivery, ...]:

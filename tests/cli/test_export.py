@@ -107,6 +107,19 @@ def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     assert not (made.path / "to").exists()
 
 
+def test_mirror_does_not_delete_all_because_the_picks_are_gone(made: Folder, call: Call) -> None:
+    """A file that is missing or empty is no wish to deliver nothing."""
+    choose(made, "pick", "pick")
+    _export(call, made, "--picked")
+    before = _files(made.path / "to")
+    picks = made.path / "tiny.picks.csv"
+    for gone in (picks.unlink, lambda: picks.write_text("")):
+        gone()
+        code, error = _export(call, made, "--picked", "--mirror")
+        assert (code, "would delete all 2 delivered pictures" in error) == (2, True)
+        assert _files(made.path / "to") == before
+
+
 def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call) -> None:
     """Its original was pruned since; whoever chooses others has it deleted."""
     pruned, *_ = choose(made, "reject", "pick")

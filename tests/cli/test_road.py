@@ -121,14 +121,24 @@ def _requests(folder: Folder) -> tuple[int, int]:
     return len(attempts) - known, known
 
 
-def test_one_interrupt_lets_paid_work_finish(folder: Folder, call: Call) -> None:
-    """Ctrl-C once: exit 130, what was sent is on disk, the next run makes the rest."""
+@pytest.mark.parametrize("signals", [["SIGINT"], ["SIGHUP", "SIGHUP"]])
+def test_one_interrupt_lets_paid_work_finish(
+    folder: Folder, call: Call, signals: list[str]
+) -> None:
+    """Ctrl-C once: exit 130, what was sent is on disk, the next run makes the rest.
+
+    So does a terminal that is closed, which may send its signal twice.
+    """
+    if not all(hasattr(signal, name) for name in signals):
+        pytest.skip("Windows has no SIGHUP")
     folder.edit("submit_rate: 100", "submit_rate: 1")
     process = start("run", folder.recipe, "--sandbox")
     deadline = time.monotonic() + 30
     while not folder.ledger() and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    for name in signals:
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.05)
     out, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED
     assert "nothing more is sent" in err
@@ -139,6 +149,22 @@ def test_one_interrupt_lets_paid_work_finish(folder: Folder, call: Call) -> None
     folder.edit("submit_rate: 1", "submit_rate: 100")
     assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert len(folder.ledger()) == 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_under_nohup_a_closed_terminal_stops_nothing(folder: Folder) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits, as of `nohup`
+    try:
+        process = start("run", folder.recipe, "--sandbox")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    deadline = time.monotonic() + 30
+    while not folder.ledger() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=30)
+    assert process.returncode == ExitCode.DONE
+    assert len(folder.pictures()) == 4
 
 
 def test_sigterm_twice_stops_now(folder: Folder, call: Call) -> None:
