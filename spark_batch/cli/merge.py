@@ -81,4 +81,8 @@ def _conclude(merged: project.Merged) -> None:
         missing = counted(merged.missing, "picture")
         rescue = merged.layout.command("rescue")
         print_wrapped(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
+    if merged.layout.picks is not None:
+        for old in merged.old_picks:
+            new = shown(merged.layout.picks)
+            print_wrapped(f"note: the verdicts are in {shown(old)}: rename it to {new}", err=True)
     session.print_reports(merged.written, merged.layout)

@@ -29,6 +29,7 @@ from spark_batch.engine.files import (
 )
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import JobRecord, Picture, Recipe, Status
+from spark_batch.jobs.picks import picks_file
 from spark_batch.paths import (
     Layout,
     merged_path,
@@ -49,7 +50,9 @@ class Merged:
     `sources` are the merged files and `double_payments` the jobs that were paid for more than once.
     `counts` has the recipe's jobs by status. `brought`, `replaced`, `pointers` and `missing` are
     numbers of pictures: copied here, those of them in whose place another one of the same job
-    stood, in the sources only as Git LFS pointers, and in no source. `written` are the reports.
+    stood, in the sources only as Git LFS pointers, and in no source. `written` are the reports,
+    `old_picks` the verdicts of a recipe that was renamed, as long as it has none under its new
+    name.
     """
 
     layout: RecipeLayout
@@ -61,6 +64,7 @@ class Merged:
     pointers: int = 0
     missing: int = 0
     written: Written = field(default_factory=Written)
+    old_picks: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -106,6 +110,7 @@ def merge(
             pointers=brought.pointers,
             missing=brought.missing,
             written=write_reports(layout, checkpoint),
+            old_picks=_old_picks(layout, found) if renamed else (),
         )
         _put_aside(layout, paths)
     return merged
@@ -122,6 +127,14 @@ def _refuse_live(recipe: Recipe, layout: RecipeLayout, paths: Iterable[Path]) ->
                 f"recipe {record_file.recipe} still exists, so {layout.name} is not its new name:"
                 " give one of them another output.dir"
             )
+
+
+def _old_picks(layout: RecipeLayout, found: Iterable[Source]) -> list[Path]:
+    if layout.recipe_dir is None or layout.picks is None or layout.picks.exists():
+        return []
+    names = sorted({name for source in found for name in source.recipes} - {layout.name})
+    files = (picks_file(layout.recipe_dir, name) for name in names)
+    return [file for file in files if file.is_file()]
 
 
 def _join(

@@ -455,6 +455,24 @@ def test_merge_says_how_to_take_over_another_name(folder: Folder, call: Call) ->
     assert call("merge", folder.recipe, "--sandbox", "--renamed").code == ExitCode.WRONG
 
 
+def test_a_recipe_that_was_renamed_is_told_of_its_verdicts(folder: Folder, call: Call) -> None:
+    """As long as it has none under its new name."""
+    _shared(folder)
+    call("run", folder.recipe, "--sandbox")
+    old, new = (folder.path / f"{name}.picks.csv" for name in ("tiny", "small"))
+    old.write_text("job,output,verdict,note\n")
+    folder.edit("name: tiny", "name: small")
+    source = folder.path / "out/sandbox/.spark-batch/tiny.checkpoint"
+    ended = call("merge", folder.recipe, source, "--sandbox", "--renamed")
+    assert ended.code == ExitCode.DONE
+    told = "".join(ended.err.split())  # a long path is folded as well
+    assert "tiny.picks.csv:renameitto" in told
+    assert "small.picks.csv" in told
+    old.rename(new)
+    again = call("merge", folder.recipe, "--sandbox")
+    assert "verdicts" not in again.err
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"SQLite format 3\0" + bytes(200), b"job,status\nx,done\n"]
 )
