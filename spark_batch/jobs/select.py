@@ -160,7 +160,7 @@ class Chooser:
                 f"`{_PICK}` is a variable of this recipe and the verdicts' axis as well: give the"
                 " variable another name to select by it"
             )
-        facts = {_PICK: tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
+        facts = self._with_verdict(facts)
         for axis in self._axes:
             seen = self._seen.setdefault(axis, {})
             if len(seen) < _REMEMBERED:
@@ -176,11 +176,15 @@ class Chooser:
 
         Making a flagged job again costs money, so an expression must ask for flagged jobs by name.
         """
+        facts = self._with_verdict(facts)
         return any(
             any(self._is_flagged(clause) for clause in term)
             and all(self._holds(clause, facts) for clause in term)
             for term in self._terms
         )
+
+    def _with_verdict(self, facts: Facts) -> Facts:
+        return {_PICK: tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
 
     @staticmethod
     def _is_flagged(clause: Clause) -> bool:

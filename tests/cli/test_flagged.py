@@ -50,3 +50,19 @@ def test_a_run_with_nothing_to_do_names_it(folder: Folder, call: Call, flagged: 
     assert "## 1 job flagged" in summary
     assert "flagged: it is all black" in call("why", folder.recipe, flagged, "--sandbox").out
     assert "flagged: it is all black" in call("verify", folder.recipe, "--sandbox").out
+
+
+@pytest.mark.parametrize(
+    ("verdict", "value"), [("reject", "reject"), ("pick", "yes"), ("", "none")]
+)
+def test_flagged_jobs_are_made_again_by_their_verdict(
+    folder: Folder, call: Call, flagged: str, verdict: str, value: str
+) -> None:
+    """`plan --retry` and `retry` agree; a flagged job with another verdict is kept."""
+    row = f"{flagged},,{verdict}\n" if verdict else ""
+    (folder.path / "tiny.picks.csv").write_text(f"job,output,verdict\n{row}")
+    again = ("--sandbox", "--only", f"status=flagged,pick={value}")
+    kept = ("--sandbox", "--only", f"status=flagged,pick!={value}")
+    assert "to create" not in call("plan", folder.recipe, "--retry", *kept).out
+    assert "1 to create" in call("plan", folder.recipe, "--retry", *again).out
+    assert "1 job done; 1 task created" in call("retry", folder.recipe, *again).out
