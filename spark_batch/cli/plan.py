@@ -109,8 +109,8 @@ def command(
         session.print_further(plan.layout, recipe_path, reroll=reroll)
         if problem := plan.refusal():
             print_wrapped(f"note: `run` will refuse this: {problem}", err=True)
-        if shared := plan.shared():
-            print_wrapped(f"note: {shared}", err=True)
+        for note in filter(None, (plan.shared(), plan.verdicts())):
+            print_wrapped(f"note: {note}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _print_saved(saved, out, plan, max_cost)

@@ -111,8 +111,8 @@ def _run(
         if options.reroll or prepared.idle:
             session.print_further(prepared.layout, recipe_path, reroll=options.reroll)
         _print_shard_budget(prepared)
-        if prepared.shared:
-            print_wrapped(f"note: {prepared.shared}", err=True)
+        for note in filter(None, (prepared.shared, prepared.verdicts)):
+            print_wrapped(f"note: {note}", err=True)
         if not prepared.idle and not yes:
             _confirm(prepared)
         result = prepared.execute(_watch(prepared, events))

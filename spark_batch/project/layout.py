@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
-from spark_batch.errors import UsageError
+from spark_batch.errors import PicksError, UsageError
 from spark_batch.jobs import Job, Metadata, Recipe, matrix
 from spark_batch.jobs.checks import Check
 from spark_batch.jobs.picks import Picks, picks_file, read_picks
@@ -75,6 +75,13 @@ class RecipeLayout(Layout):
     def read_picks(self) -> Picks:
         """The verdicts on the recipe's pictures. Raises PicksError."""
         return Picks() if self.picks is None else read_picks(self.picks)
+
+    def readable_picks(self) -> Picks:
+        """The verdicts, none of a damaged picks file: where that is reported elsewhere."""
+        try:
+            return self.read_picks()
+        except PicksError:
+            return Picks()
 
     def owns(self, key: str) -> bool:
         """Whether a job belongs to it. Raises ValueError for a text that is not a key."""

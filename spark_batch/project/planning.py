@@ -29,6 +29,7 @@ from spark_batch.project.ownership import Ownership
 from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.selecting import chooser_with
+from spark_batch.project.verdicts import EarlierVerdicts
 
 MAX_QUESTIONS = 20  # quotes to ask for; a request carries a whole picture
 
@@ -80,6 +81,7 @@ class Plan:
         self._picks = layout.read_picks() if only else None
         self.sandbox = sandbox
         self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
+        self._verdicts = EarlierVerdicts(layout)
         self._keys: set[int] = set()
         self._snapshot: PlanSnapshot | None = None
         charges = chain(charges, checkpoint.charges())
@@ -93,6 +95,7 @@ class Plan:
         for step in self._sampled(brief=brief):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
+            self._verdicts.look(step)
             if self._snapshot is not None and step.action in WORK:
                 self._snapshot.steps.append(step)
             yield step
@@ -206,6 +209,13 @@ class Plan:
         Known once all steps have been taken.
         """
         return self._ownership.shared()
+
+    def verdicts(self) -> str | None:
+        """The jobs to be made that have a verdict already, in words; None when none.
+
+        Known once all steps have been taken.
+        """
+        return self._verdicts.note()
 
     def most(self) -> Decimal | None:
         """The upper bound of spending in USD: spent, reserved, and all attempts that may be made.

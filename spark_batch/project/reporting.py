@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import CheckpointReplaced, OutputError, PicksError
+from spark_batch.errors import CheckpointReplaced, OutputError
 from spark_batch.jobs import JobRecord
-from spark_batch.jobs.picks import Picks
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports import manifest
@@ -113,12 +112,13 @@ def summary_text(
     """The Markdown summary, as in `reports.markdown.text`."""
     from spark_batch.reports import markdown
 
-    try:
-        picks = layout.read_picks()
-    except PicksError:  # writing the reports has reported it
-        picks = Picks()
     return markdown.text(
-        checkpoint, layout.models, name=layout.name, recipe=recipe, pictures=pictures, picks=picks
+        checkpoint,
+        layout.models,
+        name=layout.name,
+        recipe=recipe,
+        pictures=pictures,
+        picks=layout.readable_picks(),  # writing the reports has reported a damaged file
     )
 
 

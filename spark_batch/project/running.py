@@ -38,6 +38,7 @@ from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
+from spark_batch.project.verdicts import EarlierVerdicts
 from spark_batch.recipe.schema import judge
 from spark_batch.reports.formats import Written
 from spark_batch.reports.verdicts import refused
@@ -120,7 +121,8 @@ class PreparedRun:
     `adopted` is what was adopted from the manifest, `paid` the number of tasks of earlier runs that
     are still open, `synced` whether the checkpoint has the recipe's lines already, `chooser` the
     selection, `bound` the saved plan to run, if any, and `sample` the sample of jobs, if not all.
-    `shared` says which jobs other recipes have paid for as well, None when none.
+    `shared` says which jobs other recipes have paid for as well, `verdicts` which jobs to be made
+    have a verdict already; None when none.
     """
 
     recipe: Recipe
@@ -136,6 +138,7 @@ class PreparedRun:
     bound: Binding | None = None
     sample: Sample | None = None
     shared: str | None = None
+    verdicts: str | None = None
 
     @property
     def idle(self) -> bool:
@@ -275,12 +278,14 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         forecast = Forecast(attempts=recipe.run.attempts, limit=options.limit)
         ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
         links = PictureLinks(layout.output_dir)
+        verdicts = EarlierVerdicts(layout, limit=options.limit)
         unchanged = 0
         sample = _sample(recipe, options, layout, checkpoint)
         for step in sampled(_steps(recipe, options, layout, checkpoint, chooser), sample):
             forecast.add(step, prices)
             ownership.look(step)
             links.look(step)
+            verdicts.look(step)
             unchanged += step.unchanged
             if bound is not None:
                 bound.look(step)
@@ -308,6 +313,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             bound=bound,
             sample=sample,
             shared=ownership.shared(),
+            verdicts=verdicts.note(),
         )
 
 

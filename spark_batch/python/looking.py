@@ -81,7 +81,7 @@ def plan(
     ):
         quotes = planned.quote(sandbox=sandbox, env_file=keys) if quote else None
         jobs = tuple(_planned(planned, step) for step in planned.steps())
-        shared = planned.shared()
+        notes = filter(None, (planned.shared(), planned.verdicts()))
         return PlanResult(
             name=planned.layout.label,
             output_dir=planned.layout.output_dir,
@@ -97,7 +97,7 @@ def plan(
                 *(quotes.refused if quotes else ()),
                 *planned.adopted.faults,
                 *planned.adopted.unknown,
-                *([shared] if shared else []),
+                *notes,
             ),
         )
 

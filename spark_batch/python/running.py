@@ -195,7 +195,11 @@ def _run(found: GivenRecipe, options: RunOptions, watcher: Watcher) -> RunResult
             ended.tally,
             before=before,
             exit_code=ended.exit_code,
-            notes=(*_adopted(prepared.adopted), *ended.written.failures),
+            notes=(
+                *_adopted(prepared.adopted),
+                *filter(None, (prepared.verdicts,)),
+                *ended.written.failures,
+            ),
             chosen=chosen,
         )
     return _concluded(result, watcher)

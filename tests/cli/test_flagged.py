@@ -66,3 +66,24 @@ def test_flagged_jobs_are_made_again_by_their_verdict(
     assert "to create" not in call("plan", folder.recipe, "--retry", *kept).out
     assert "1 to create" in call("plan", folder.recipe, "--retry", *again).out
     assert "1 job done; 1 task created" in call("retry", folder.recipe, *again).out
+
+
+@pytest.mark.parametrize("verdict", ["pick", "reject"])
+def test_an_earlier_verdict_is_named_before_a_picture_is_made_again(
+    folder: Folder, call: Call, flagged: str, verdict: str
+) -> None:
+    """It will hold for a picture that nobody has seen; a job without one needs no note."""
+    again = ("--sandbox", "--only", "status=flagged")
+    assert "a verdict" not in call("plan", folder.recipe, "--retry", *again).err
+    picks = folder.path / "tiny.picks.csv"
+    picks.write_text(f"job,output,verdict\n{flagged},,{verdict}\n")
+    note = (
+        "note: 1 of the jobs to be made has a verdict in tiny.picks.csv, which will hold for the"
+        " new picture: look and choose again afterwards, or take the verdict out of the file\n"
+    )
+    assert note in call("plan", folder.recipe, "--retry", *again).err
+    assert note not in call("retry", folder.recipe, *again, "--limit", "0").err
+    assert note not in call("plan", folder.recipe, "--sandbox").err
+    told = call("retry", folder.recipe, *again).err
+    assert told.index(note) < told.index("[1/1] done")
+    assert picks.read_text().endswith(f"{flagged},,{verdict}\n")
