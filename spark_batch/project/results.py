@@ -18,11 +18,15 @@ from spark_batch.reports.results import Folders, JobResult, result_of
 def job_results(
     records: Iterable[JobRecord], checkpoint: CheckpointReader, layout: RecipeLayout
 ) -> Iterator[JobResult]:
-    """The results of jobs of the checkpoint, in their order."""
+    """The results of jobs of the checkpoint, in their order, with their verdicts.
+
+    A damaged picks file gives none: whoever writes reports, or reads it by itself, reports that.
+    """
+    picks = layout.readable_picks()
     folders = Folders(layout.output_dir, layout.recipe_dir)
     for record in records:
         several = checkpoint.attempts_of(record.key) if record.attempts > 1 else ()
-        yield result_of(manifest.row(record, layout.models, several), record, folders)
+        yield result_of(manifest.row(record, layout.models, several, picks), record, folders)
 
 
 def thumbnail_url(picture: Path, cache: Path | None) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import project
-from spark_batch.errors import RecipeError, UsageError
+from spark_batch.errors import PicksError, RecipeError, UsageError
 from spark_batch.project import COSTS, ERROR, Diagnostic, JobResult, Step
 from spark_batch.python import given
 from spark_batch.python.given import RecipeLike, StrPath
@@ -128,6 +128,7 @@ def status(
             records = project.chosen_records(checkpoint, expressions, layout)
             jobs = job_list(records, checkpoint, layout)
             money = checkpoint.money()
+        notes = _damaged_picks(layout)
         shards = [] if part else project.shards_of(layout)
     unmerged = f"{counted(len(shards), 'shard')} not merged, not counted here: `merge` joins them"
     return StatusResult(
@@ -137,8 +138,17 @@ def status(
         jobs=jobs,
         spent=money.spent,
         reserved=money.reserved,
-        notes=(unmerged,) if shards else (),
+        notes=(*notes, *([unmerged] if shards else [])),
     )
+
+
+def _damaged_picks(layout: project.RecipeLayout) -> tuple[str, ...]:
+    """What is wrong with the picks file, if anything: then no job has a verdict."""
+    try:
+        layout.read_picks()
+    except PicksError as error:
+        return (str(error),)
+    return ()
 
 
 def resolve(

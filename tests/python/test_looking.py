@@ -9,6 +9,7 @@ import pytest
 
 import spark_batch
 from spark_batch import Action, Status
+from spark_batch.jobs.picks import Verdict
 from tests.python.conftest import MAPPING, MakeApi
 
 
@@ -60,6 +61,32 @@ def test_status_tells_by_job(recipe: Path) -> None:
     assert (now.spent, now.reserved) == (Decimal("0.09"), 0)
     chosen = spark_batch.status(recipe, sandbox=True, only="status=pending")
     assert [job.output for job in chosen.jobs] == [None]
+
+
+def test_every_result_has_the_verdicts(recipe: Path) -> None:
+    """As the manifest has them; a damaged picks file fails no run and no status."""
+    first = spark_batch.run(recipe, sandbox=True).jobs[0]
+    picks = recipe.parent / "tiny.picks.csv"
+    picks.write_text(f"job,output,verdict\n{first.key},,reject\n")
+    expected = [Verdict.REJECT, None, None, None]
+    ended = spark_batch.run(recipe, sandbox=True)
+    lists = [
+        ended.jobs,
+        spark_batch.read_manifest(ended.manifest),
+        spark_batch.status(recipe, sandbox=True).jobs,
+        spark_batch.rescue(recipe, sandbox=True).jobs,
+    ]
+    assert [[job.pick for job in jobs] for jobs in lists] == [expected] * 4
+    chosen = spark_batch.status(recipe, sandbox=True, only="pick=reject")
+    assert [job.pick for job in chosen.jobs] == [Verdict.REJECT]
+    picks.write_text("job,output,verdict\n<<<<<<< HEAD\n")
+    now, rescued = (
+        spark_batch.status(recipe, sandbox=True),
+        spark_batch.rescue(recipe, sandbox=True),
+    )
+    for result in (now, rescued):
+        assert {job.pick for job in result.jobs} == {None}
+        assert [note for note in result.notes if "a merge conflict of git" in note]
 
 
 def test_a_manifest_has_the_jobs_of_its_run(recipe: Path) -> None:
