@@ -153,29 +153,33 @@ def _damaged_picks(layout: project.RecipeLayout) -> tuple[str, ...]:
 
 def resolve(
     recipe: RecipeLike,
-    job: str,
+    job: str | None = None,
     *,
     base: StrPath | None = None,
     sandbox: bool = False,
+    only: str | Iterable[str] = (),
     shard: str | None = None,
     task_id: str | None = None,
     not_charged: bool = False,
     resubmit: bool = False,
     allow_outside: bool = False,
 ) -> StatusResult:
-    """Settle an uncertain job, after a look at the vendor's billing page; sends nothing.
+    """Settle an uncertain job, or many with `only`, after a look at the vendor's billing page.
 
-    `job` is its key, the beginning of the key, or its picture's name or path. Give one of
-    `task_id` (there is a task), `not_charged` (there is none) and `resubmit` (not known: make it
-    again, and maybe pay twice). The next `run` or `rescue` goes on. Returns the status of all jobs.
-    Raises UsageError unless `job` names one job that is uncertain.
+    Sends nothing. `job` is its key, the beginning of the key, or its picture's name or path; `only`
+    takes the uncertain ones of the jobs that match, as in `status=uncertain`. Give one of `task_id`
+    (there is a task), `not_charged` (there is none) and `resubmit` (not known: make it again, and
+    maybe pay twice). The next `run` or `rescue` goes on. Returns the status of all jobs. Raises
+    UsageError unless `job` names one job that is uncertain, or `only` chooses some.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("give one of task_id, not_charged and resubmit")
-    part = given.shard(shard)
+    part, expressions = given.shard(shard), given.only(only)
+    if (job is None) is not bool(expressions) or (expressions and task_id is not None):
+        raise UsageError("give job; or only, with not_charged or resubmit")
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         layout = found.layout(sandbox=sandbox, shard=part)
-        with project.settling(layout, job, (), task_id=task_id) as settlement:
+        with project.settling(layout, job, expressions, task_id=task_id) as settlement:
             attempts = [attempt for unsettled in settlement.jobs for attempt in unsettled.attempts]
             for attempt in attempts[-1:] if task_id is not None else attempts:
                 settlement.settle(attempt, task_id=task_id, not_charged=not_charged)

@@ -127,3 +127,19 @@ def test_two_ways_to_settle_are_refused(recipe: Path) -> None:
     """Before the checkpoint is opened."""
     with pytest.raises(UsageError, match="give one of task_id, not_charged and resubmit"):
         spark_batch.resolve(recipe, "abc", not_charged=True, resubmit=True)
+
+
+@pytest.mark.parametrize(
+    ("job", "options"),
+    [
+        (None, {"not_charged": True}),
+        ("abc", {"only": "status=uncertain", "not_charged": True}),
+        (None, {"only": "status=uncertain", "task_id": "task-1"}),
+    ],
+)
+def test_either_a_job_or_a_selection_is_settled(
+    recipe: Path, job: str | None, options: dict[str, Any]
+) -> None:
+    """And a task is of one job."""
+    with pytest.raises(UsageError, match="give job; or only, with not_charged or resubmit"):
+        spark_batch.resolve(recipe, job, **options)

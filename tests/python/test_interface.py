@@ -92,8 +92,6 @@ def test_a_function_has_the_options_of_its_command(
     }
     own = {"base", "on_event", "progress"}
     expected = options - OF_THE_TERMINAL - OF_THE_COMMAND
-    if function is spark_batch.resolve:
-        expected -= {"only"}
     if function is spark_batch.plan:
         expected -= {"max_cost"}  # the ceiling of a saved plan
     assert keywords - own == expected

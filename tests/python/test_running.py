@@ -181,6 +181,20 @@ def test_an_uncertain_job_of_a_mapping_can_be_settled(folder: Path, api: MakeApi
     assert spark_batch.run(MAPPING, base=folder).ok
 
 
+def test_several_uncertain_jobs_are_settled_at_once(folder: Path, api: MakeApi) -> None:
+    """With `only`; a job that it does not choose stays uncertain."""
+    api(create=["cut-after", "cut-after"])
+    first = spark_batch.run(MAPPING, base=folder, concurrency=1)
+    job, other = (job for job in first.jobs if job.status is Status.UNCERTAIN)
+    only = [f"status=uncertain,job={job.key}"]
+    settled = spark_batch.resolve(MAPPING, base=folder, only=only, not_charged=True)
+    assert [job.key for job in settled.jobs if job.status is Status.UNCERTAIN] == [other.key]
+    settled = spark_batch.resolve(MAPPING, base=folder, only="status=uncertain", resubmit=True)
+    assert settled.counts[Status.UNCERTAIN] == 0
+    with pytest.raises(spark_batch.UsageError, match="none of the chosen jobs is uncertain"):
+        spark_batch.resolve(MAPPING, base=folder, only="status=done", resubmit=True)
+
+
 def test_the_key_is_in_no_result(recipe: Path, api: MakeApi) -> None:
     """Nor in its text, page or table."""
     key = "sk-canary-0123456789"
