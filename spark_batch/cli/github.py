@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,12 +56,49 @@ class _Surroundings:
         )
 
 
+@dataclass(slots=True)
+class Values:
+    """Values for later steps: the sums over the recipes of one command, and their manifests."""
+
+    jobs: Counter[Status] = field(default_factory=Counter)
+    cost: Decimal = Decimal(0)
+    manifests: list[Path] = field(default_factory=list)
+
+    def add(self, checkpoint: CheckpointReader, layout: project.RecipeLayout) -> None:
+        """Add the values of a recipe."""
+        self.jobs.update(checkpoint.counts().jobs)
+        self.cost += checkpoint.money().spent
+        self.manifests.append(layout.manifest)
+
+    def by_name(self) -> dict[str, str]:
+        """The values as GitHub gets them; `failed` is what `retry` would make again."""
+
+        def sum_of(*statuses: Status) -> str:
+            return str(sum(self.jobs[status] for status in statuses))
+
+        return {
+            "jobs": sum_of(*Status),
+            "done": sum_of(Status.DONE),
+            "failed": sum_of(Status.FAILED, Status.EXPIRED),
+            "uncertain": sum_of(Status.UNCERTAIN, Status.SUBMITTING),
+            "cost": format(self.cost, "f"),
+            "manifest": "\n".join(map(str, self.manifests)),
+        }
+
+
 def publish(
-    recipe_path: Path, layout: project.RecipeLayout, *, news: bool = True, summary: bool = True
+    recipe_path: Path,
+    layout: project.RecipeLayout,
+    *,
+    news: bool = True,
+    summary: bool = True,
+    values: Values | None = None,
 ) -> ExitCode:
     """Publish the state of the recipe to GitHub, from its checkpoint; nothing outside of GitHub.
 
     With `news` False it writes only the values for later steps: the rest was published before.
+    `values` are those of the command's earlier recipes, to which it adds: of a value that is
+    written again, GitHub takes the last.
     Annotations go to stderr, which GitHub reads as it reads stdout. Returns FAILED, with a message
     on stderr, when something cannot be written.
     """
@@ -76,7 +115,9 @@ def publish(
             )
             written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
         if around.outputs:
-            written &= _append(around.outputs, _outputs(_values(checkpoint, layout)))
+            values = Values() if values is None else values
+            values.add(checkpoint, layout)
+            written &= _append(around.outputs, _outputs(values.by_name()))
     return ExitCode.DONE if written else ExitCode.FAILED
 
 
@@ -87,23 +128,6 @@ def _annotate(
         checkpoint, layout, recipe=recipe_path, workspace=workspace
     ):
         print_command(command, err=True)
-
-
-def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:
-    """Values for later steps; `failed` is what `retry` would make again."""
-    counts, money = checkpoint.counts(), checkpoint.money()
-
-    def sum_of(*statuses: Status) -> str:
-        return str(sum(counts.jobs[status] for status in statuses))
-
-    return {
-        "jobs": str(counts.total),
-        "done": sum_of(Status.DONE),
-        "failed": sum_of(Status.FAILED, Status.EXPIRED),
-        "uncertain": sum_of(Status.UNCERTAIN, Status.SUBMITTING),
-        "cost": format(money.spent, "f"),
-        "manifest": str(layout.manifest),
-    }
 
 
 def _outputs(values: Mapping[str, str]) -> str:

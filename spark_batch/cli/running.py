@@ -43,7 +43,7 @@ def execute(
         raise UsageError("a saved plan is for one recipe: give only that one")
     recipes = _loaded(recipe_paths)
     with project.EventLog(events) if events else nullcontext() as log:
-        worst = ExitCode.DONE
+        worst, values = ExitCode.DONE, github.Values()
         for number, (path, recipe) in enumerate(recipes, 1):
             if len(recipes) > 1:
                 click.echo(f"{path}:")
@@ -55,6 +55,7 @@ def execute(
                 run_events,
                 yes=yes,
                 open_it=open_it,
+                values=values,
                 alone=len(recipes) == 1,
             )
             worst = max(worst, code)
@@ -85,11 +86,12 @@ def _guarded(
     *,
     yes: bool,
     open_it: bool,
+    values: github.Values,
     alone: bool,
 ) -> ExitCode:
     """Run a recipe; the error of one among several is shown, and stops none of the others."""
     try:
-        return _run(recipe, path, options, events, yes=yes, open_it=open_it)
+        return _run(recipe, path, options, events, yes=yes, open_it=open_it, values=values)
     except SparkBatchError as error:
         if alone:
             raise
@@ -105,6 +107,7 @@ def _run(
     *,
     yes: bool,
     open_it: bool,
+    values: github.Values,
 ) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
@@ -131,7 +134,7 @@ def _run(
     page = project.FORMATS["html"].path(prepared.layout)
     if open_it and page in result.written.paths:
         open_page(page.absolute().as_uri(), shown(page))
-    github_exit_code = github.publish(recipe_path, prepared.layout)
+    github_exit_code = github.publish(recipe_path, prepared.layout, values=values)
     return result.exit_code or github_exit_code
 
 

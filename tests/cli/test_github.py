@@ -113,6 +113,30 @@ def test_whatever_a_run_ends_with(
     assert runner.summary.read_text().startswith("# `tiny`")
 
 
+def test_the_values_of_several_recipes_are_their_sums(
+    folder: Folder, call: Call, runner: Runner, api: Api
+) -> None:
+    """Those that fail count, whichever recipe is the last; one that cannot be run has none."""
+    api("create-code:003003002", "create-code:003003002")
+    paths = [folder.path / f"{name}.yaml" for name in ("tiny", "spoilt", "last")]
+    for path in paths:
+        path.write_text(folder.recipe.read_text().replace("tiny", path.stem))
+    spoilt = folder.path / "out" / "spoilt" / ".spark-batch" / "spoilt.checkpoint"
+    spoilt.parent.mkdir(parents=True)
+    spoilt.write_bytes(b"spoilt" * 1000)
+    call("run", *paths)
+    assert runner.values() == {
+        "jobs": "8",
+        "done": "6",
+        "failed": "2",
+        "uncertain": "0",
+        "cost": "0.18",
+        "manifest": "\n".join(
+            str(folder.path / "out" / name / f"{name}.manifest.csv") for name in ("tiny", "last")
+        ),
+    }
+
+
 def test_failed_jobs_are_told_at_the_recipes_line(
     folder: Folder,
     call: Call,
