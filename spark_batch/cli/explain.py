@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
 from spark_batch import project
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import UsageError
-from spark_batch.project import FLAGGED, Status, models
+from spark_batch.project import FLAG_CODES, FLAGGED, Status, models
 from spark_batch.text import suggestion
 
 _FAULT = {"request": "in the request: the recipe or spark-batch", "vendor": "at the vendor"}
@@ -81,7 +81,8 @@ def _list() -> None:
     statuses = {status.value: words for status, (words, _) in _STATUSES.items()}
     groups: dict[str, Mapping[str, str]] = {
         "error codes of the API": {
-            known.code: known.title for known in models.default().errors.by_code.values()
+            **{known.code: known.title for known in models.default().errors.by_code.values()},
+            **project.balance_codes(),
         },
         "statuses of jobs": {**statuses, FLAGGED: _FLAGGED[0]},
         "warnings about recipes": project.warning_codes(),
@@ -96,7 +97,8 @@ def _list() -> None:
 
 def _names() -> tuple[str, ...]:
     codes = models.default().errors.by_code
-    return (*codes, *(status.value for status in Status), FLAGGED, *project.warning_codes())
+    statuses = (*(status.value for status in Status), FLAGGED)
+    return (*codes, *project.balance_codes(), *statuses, *project.warning_codes())
 
 
 def _explained(code: str) -> Iterator[str]:
@@ -108,6 +110,9 @@ def _explained(code: str) -> Iterator[str]:
         yield f"  fault   {_FAULT[found.fault]}"
         yield f"  again   {_LATER if found.rate_limit else _AGAIN[found.again]}"
         yield f"  advice  {found.advice}"
+    elif code in project.balance_codes():
+        yield f"{code}  {project.balance_codes()[code]}"
+        yield from _meanings(project.balance_meaning(code))
     elif code in project.warning_codes():
         yield f"{code}  {project.warning_codes()[code]}"
         yield "  kind    a warning: the recipe runs all the same"
@@ -123,12 +128,16 @@ def _http(status: int) -> Iterator[str]:
     if title is not None:
         yield f"HTTP {status}  {title}"
         yield "  unless the answer has an error code of the API, which takes precedence:"
-        for what, words in project.http_meaning(status):
-            yield f"  {what:<7} {words}"
+        yield from _meanings(project.http_meaning(status))
+
+
+def _meanings(meanings: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for what, words in meanings:
+        yield f"  {what:<7} {words}"
 
 
 def _status(code: str) -> Iterator[str]:
-    name = code.lower()
+    name = FLAGGED if code.lower() in FLAG_CODES else code.lower()
     try:
         words, advice = _FLAGGED if name == FLAGGED else _STATUSES[Status(name)]
     except ValueError:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spark_batch.engine.planner import Action as Action
     from spark_batch.engine.planner import Cause as Cause
     from spark_batch.engine.planner import Step as Step
+    from spark_batch.jobs import FLAG_CODES as FLAG_CODES
     from spark_batch.jobs import FLAGGED as FLAGGED
     from spark_batch.jobs import Attempt as Attempt
     from spark_batch.jobs import Difference as Difference
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from spark_batch.project.event_log import EventLog as EventLog
     from spark_batch.project.event_log import RunEvents as RunEvents
     from spark_batch.project.explaining import HTTP_STATUSES as HTTP_STATUSES
+    from spark_batch.project.explaining import balance_codes as balance_codes
+    from spark_batch.project.explaining import balance_meaning as balance_meaning
     from spark_batch.project.explaining import http_meaning as http_meaning
     from spark_batch.project.explaining import http_title as http_title
     from spark_batch.project.explaining import warning_codes as warning_codes
@@ -170,7 +173,14 @@ _HOMES = {
     "project.compare": ("Change", "Comparison", "Entry", "Move", "Paid", "Sum", "Totals"),
     "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),
-    "project.explaining": ("HTTP_STATUSES", "http_meaning", "http_title", "warning_codes"),
+    "project.explaining": (
+        "HTTP_STATUSES",
+        "balance_codes",
+        "balance_meaning",
+        "http_meaning",
+        "http_title",
+        "warning_codes",
+    ),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
@@ -235,6 +245,7 @@ _HOMES = {
         "Attempt",
         "Difference",
         "FLAGGED",
+        "FLAG_CODES",
         "Input",
         "Job",
         "JobRecord",

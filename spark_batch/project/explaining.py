@@ -1,4 +1,4 @@
-"""Explain HTTP statuses and warning codes, by the code that judges answers."""
+"""Explain HTTP statuses, balance codes and warning codes, by the code that judges answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,22 @@ def http_title(status: int) -> str | None:
 
 def http_meaning(status: int) -> Iterator[tuple[str, str]]:
     """What a run does after an answer with this status and no body, to a request and to a poll."""
-    answer = Answer(status=status, content=None, excerpt="")
+    return _meaning(Answer(status=status, content=None, excerpt=""))
+
+
+def balance_codes() -> Mapping[str, str]:
+    """The gateway's codes for an insufficient balance, each with a title."""
+    codes = models.default().errors.balance
+    return {str(code): "Insufficient balance, says the gateway" for code in codes}
+
+
+def balance_meaning(code: str) -> Iterator[tuple[str, str]]:
+    """What a run does after an answer with a balance code, to a request and to a poll."""
+    content = {"error": {"code": code}}
+    return _meaning(Answer(status=HTTPStatus.PAYMENT_REQUIRED, content=content, excerpt=""))
+
+
+def _meaning(answer: Answer) -> Iterator[tuple[str, str]]:
     context = AnswerContext(models.default(), clean=str)
     yield "request", _of_request(submission.judge(answer, context))
     yield "poll", _of_poll(reading.judge(answer, context, task_id="task", key=""))

@@ -14,7 +14,8 @@ def test_everything_that_is_listed_is_explained(call: Call) -> None:
     """Error codes, statuses, warnings and HTTP codes, each with what follows from it."""
     listed = call("explain").out
     statuses = (*(status.value for status in Status), "flagged")
-    names = (*MODEL.errors.by_code, *statuses, *warning_codes())
+    balance = map(str, MODEL.errors.balance)
+    names = (*MODEL.errors.by_code, *balance, *statuses, *warning_codes())
     for name in (*names, *map(str, HTTP_STATUSES)):
         assert f"  {name} " in listed
         ended = call("explain", name)
@@ -47,6 +48,14 @@ def test_an_http_code_means_what_the_client_makes_of_it(
         assert poll in lines[3]
 
 
+def test_a_code_of_the_balance_stops_a_run(call: Call) -> None:
+    """As `run` says when the gateway answers with it."""
+    lines = call("explain", "40201").out.splitlines()
+    assert lines[0] == "40201  Insufficient balance, says the gateway"
+    assert "the balance does not suffice; nothing more is sent, and the exit code is 5" in lines[1]
+    assert call("explain", "40209").code == ExitCode.WRONG
+
+
 def test_what_is_not_known_is_an_error_that_says_what_it_may_mean(call: Call) -> None:
     for code in ("nope", "999", "HTTP 20", "20", ""):
         assert call("explain", code).code == ExitCode.WRONG
@@ -56,4 +65,5 @@ def test_what_is_not_known_is_an_error_that_says_what_it_may_mean(call: Call) ->
 
 def test_an_older_status_is_explained_by_its_name_of_today(call: Call) -> None:
     assert call("explain", "lost").out.startswith("expired  ")
+    assert call("explain", "Suspect").out == call("explain", "flagged").out
     assert call("explain", "Uncertain").out.startswith("uncertain  ")
