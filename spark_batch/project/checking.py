@@ -85,14 +85,18 @@ def check(
 ) -> CheckOutcome:
     """Run the recipe's checks on its finished pictures, record the results, write the reports.
 
-    Calls `on_checked` with each picture, in the recipe's order, and `on_note` with notes for the
-    user before that. Raises UsageError for a recipe without checks, or with commands that are not
-    allowed, and when nothing has been run yet; OutputError when the checkpoint cannot be written.
+    Results of checks that the recipe no longer has are cleared. Calls `on_checked` with each
+    picture, in the recipe's order, and `on_note` with notes for the user before that. Raises
+    UsageError for a recipe without checks whose pictures have no results of earlier ones, for
+    commands that are not allowed, and when nothing has been run yet; OutputError when the
+    checkpoint cannot be written.
     """
-    if not recipe.checks:
-        raise UsageError(f"{recipe.path} has no checks; recipes/README.md describes them")
-    refuse_commands(recipe.checks, allowed=options.allow_commands)
     layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    if not recipe.checks:
+        if not _has_results(layout):
+            raise UsageError(f"{recipe.path} has no checks; recipes/README.md describes them")
+        on_note("the recipe has no checks any more: the results of earlier ones are cleared")
+    refuse_commands(recipe.checks, allowed=options.allow_commands)
     open_readonly(layout).close()  # says what to do when there is nothing
     programs = programs_of(layout, allowed=options.allow_commands)
     if note := programs.missing(recipe.checks):
@@ -113,6 +117,14 @@ def check(
         written = write_reports(layout, checkpoint)
         flagged = checkpoint.counts().flagged
     return CheckOutcome(checked, passed_over, flagged, written)
+
+
+def _has_results(layout: RecipeLayout) -> bool:
+    """Whether a picture has results of checks."""
+    if not layout.checkpoint.exists():
+        return False
+    with open_readonly(layout) as reader:
+        return any(record.attempt and record.attempt.checks for record in reader.records())
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,9 @@ def _batches(looks: Iterator[_Look]) -> Iterator[list[_Look]]:
 
 
 def _checked(look: _Look, *, programs: Programs) -> CheckedPicture:
-    """Check one picture; its file must be the recorded one."""
+    """Check one picture; its file must be the recorded one, if there is a check for it."""
+    if not look.checks:
+        return CheckedPicture(look.record)
     picture = look.record.attempt.picture if look.record.attempt else None
     if look.file is None or picture is None or not look.file.is_file():
         return CheckedPicture(look.record, passed_over="its file is not there")

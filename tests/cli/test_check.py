@@ -199,6 +199,23 @@ def test_check_passes_over_what_is_not_the_recorded_picture(checked: Folder, cal
     assert "not checked: its file is not the recorded picture" in ended.out
 
 
+def test_check_clears_what_the_recipe_no_longer_checks(checked: Folder, call: Call) -> None:
+    """One check of several, then all, also of a picture that is not there; a run is green again."""
+    call("run", checked.recipe, "--sandbox")
+    checked.edit("  - differs\n", "")
+    call("check", checked.recipe, "--sandbox")
+    assert all('"differs"' not in row["checks"] for row in rows(checked))
+    checked.recipe.write_text(checked.recipe.read_text().partition("checks:\n")[0])
+    assert call("run", checked.recipe, "--sandbox", "--strict").code == 1
+    checked.pictures()[0].unlink()
+    ended = call("check", checked.recipe, "--sandbox")
+    assert (ended.code, ended.out.splitlines()[0]) == (0, "4 pictures checked; 0 jobs flagged")
+    assert "note: the recipe has no checks any more: the results of earlier ones" in ended.err
+    assert {(row["checks"], row["error_code"]) for row in rows(checked)} == {("", "")}
+    assert call("run", checked.recipe, "--sandbox", "--strict").code == 0
+    assert call("check", checked.recipe, "--sandbox").code == 2
+
+
 def test_check_without_checks_or_pictures_says_so(folder: Folder, call: Call) -> None:
     ended = call("check", folder.recipe, "--sandbox")
     assert ended.code == 2
