@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, options, session
+from spark_batch.cli import github, options, session, standing
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
@@ -79,7 +79,8 @@ def _conclude(merged: project.Merged) -> None:
         )
     if merged.missing:
         missing = counted(merged.missing, "picture")
-        rescue = merged.layout.command("rescue")
+        layout = merged.layout
+        rescue = standing.command_line("rescue", layout.recipe_path, layout)
         print_wrapped(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
     if merged.layout.picks is not None:
         for old in merged.old_picks:

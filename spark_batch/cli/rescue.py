@@ -78,7 +78,7 @@ def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
     print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
-        status = layout.command("status")
+        status = standing.command_line("status", layout.recipe_path, layout)
         print_wrapped(f"{count} uncertain: `{status}` lists them with the command", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
         print_wrapped("interrupted: run `rescue` again for the rest", err=True)

@@ -123,7 +123,8 @@ def _run(
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
-        print_wrapped(f"`{prepared.layout.merging}` joins the shards", err=True)
+        merge = standing.command_line("merge", recipe_path, prepared.layout.whole)
+        print_wrapped(f"`{merge}` joins the shards", err=True)
     halted = result.tally.halted
     end = halted.code if halted else ExitCode.DONE
     more = ("--reroll",) if options.reroll else ()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spark_batch import project
 from spark_batch.cli.colours import print_link, print_wrapped
-from spark_batch.cli.standing import command_line
+from spark_batch.cli.standing import command_line, kept_options
 from spark_batch.paths import shown
 from spark_batch.project import (
     Cause,
@@ -30,7 +30,7 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
         print_wrapped(f"note: {where}{note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
-        command = shlex.join(["spark-batch", "validate", str(path)])
+        command = shlex.join(["spark-batch", "validate", str(path), *kept_options("validate")])
         print_wrapped(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
 
@@ -115,6 +115,5 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        print_wrapped(
-            f"{words} not merged, not counted here: `{layout.merging}` joins them", err=True
-        )
+        merge = command_line("merge", layout.recipe_path, layout)
+        print_wrapped(f"{words} not merged, not counted here: `{merge}` joins them", err=True)

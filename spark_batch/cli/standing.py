@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+
+import click
+from click.core import ParameterSource
 
 from spark_batch.cli.colours import Colour, print_folded
 from spark_batch.errors import ExitCode
@@ -38,13 +41,42 @@ _CONDITIONS = {
     ExitCode.OVER_BUDGET: "with a higher max_cost",
     ExitCode.REFUSED: "once the key and the balance are in order",
 }
+# Options without which the next command may not work.
+_KEPT = ("allow_outside", "allow_commands", "pay_again", "env_file")
 
 
 def command_line(
-    name: str, recipe: Path, layout: RecipeLayout, *options: str, job: str = ""
+    name: str, recipe: Path | None, layout: RecipeLayout, *options: str, job: str = ""
 ) -> str:
     """A command for a recipe as the user has to type it, for the same previews and shard."""
-    return replace(layout, recipe_path=recipe).command(name, *options, job=job)
+    named = replace(layout, recipe_path=recipe)
+    return named.command(name, *kept_options(name), *options, job=job)
+
+
+def kept_options(name: str) -> Iterator[str]:
+    """The options of this command line that the command `name` has and needs as well."""
+    context = click.get_current_context(silent=True)
+    if context is None or not (given := _given(context)):
+        return
+    group = context.find_root().command
+    command = group.get_command(context, name) if isinstance(group, click.Group) else None
+    known = {param.name for param in command.params} if command else set()
+    for param in given:
+        if param.name in known:
+            yield param.opts[0]
+            if not param.is_flag:
+                yield str(context.params[param.name])
+
+
+def _given(context: click.Context) -> list[click.Option]:
+    """The options to keep that were typed; those from the environment hold there anyway."""
+    return [
+        param
+        for param in context.command.params
+        if isinstance(param, click.Option)
+        and param.name in _KEPT
+        and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def print_rows(

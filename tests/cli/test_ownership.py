@@ -316,7 +316,8 @@ def test_paying_again_is_declined_once(folder: Folder, call: Call) -> None:
     _shared(folder)
     call("run", folder.recipe, "--sandbox")
     folder.edit("name: tiny", "name: small")
-    assert call("run", folder.recipe, "--sandbox", "--pay-again", "--limit", "1").code == 0
+    begun = call("run", folder.recipe, "--sandbox", "--pay-again", "--limit", "1")
+    assert f"Continue: spark-batch run {folder.recipe} --sandbox --pay-again\n" in begun.out
     ended = call("run", folder.recipe, "--sandbox", "--pay-again")
     assert "3 tasks created" in ended.out
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out

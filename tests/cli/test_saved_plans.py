@@ -287,6 +287,19 @@ def test_a_resumed_task_that_fails_is_not_made_again(
     assert len(served.ledger.accepted()) == 2
 
 
+def test_the_command_that_runs_a_plan_has_the_options_that_it_needs(
+    folder: Folder, call: Call, saved: Path, api: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api()
+    monkeypatch.delenv("SPARK_API_KEY")
+    keys = folder.path / "keys.env"
+    keys.write_text("SPARK_API_KEY=k\n")
+    planned = call("plan", folder.recipe, "--out", saved, "--env-file", keys, "--allow-outside")
+    words = shlex.split(planned.err.partition("so far; `")[2].partition("`")[0])
+    assert {"--allow-outside", "--env-file", str(keys)} < set(words)
+    assert call(*words[1:]).out.startswith("4 jobs done; 4 tasks created")
+
+
 def test_a_plan_of_what_a_manifest_tells(folder: Folder, call: Call, saved: Path) -> None:
     """What a run first adopts is part of the state that was planned with."""
     call("run", folder.recipe, "--sandbox")

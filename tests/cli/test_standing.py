@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,54 @@ def test_a_run_up_to_a_limit_says_what_is_not_made_and_how_to_go_on(
     assert lines[1:3] == ["      3 done", "      1 pending    not made yet"]
     assert lines[-1] == f"Continue: spark-batch run {folder.recipe} --sandbox"
     assert call("status", folder.recipe, "--sandbox").out.splitlines()[-1] == lines[-1]
+
+
+def test_the_next_command_has_the_options_without_which_it_would_not_work(
+    folder: Folder,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    server: MakeServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The key's file, quoted for a shell, and what the user allowed; typed as it is, it works."""
+    monkeypatch.delenv("SPARK_API_KEY", raising=False)
+    monkeypatch.setenv("SPARK_BASE_URL", server().url)
+    (folder.path / ".git").mkdir()
+    photo = folder.path / "photo.jpg"
+    photo.symlink_to(photo.rename(tmp_path_factory.mktemp("far") / "photo.jpg"))
+    keys = folder.path / "my keys.env"
+    keys.write_text("SPARK_API_KEY=k\n")
+    kept = ["--allow-commands", "--env-file", str(keys), "--allow-outside"]
+    ended = call("run", folder.recipe, *kept, "--limit", "1")
+    (command,) = [line for line in ended.out.splitlines() if line.startswith("Continue: ")]
+    words = shlex.split(command.removeprefix("Continue: "))
+    assert words[:3] == ["spark-batch", "run", str(folder.recipe)]
+    assert sorted(words[3:]) == sorted(kept)
+    assert f"--env-file '{keys}'" in command
+    assert call(*words[1:]).code == ExitCode.DONE
+
+
+def test_a_command_is_offered_only_options_that_it_has(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["cut-after"]).url)
+    keys = folder.path / "keys.env"
+    keys.write_text("SPARK_API_KEY=k\n")
+    ended = call("run", folder.recipe, "--allow-outside", "--allow-commands", "--env-file", keys)
+    assert f"`spark-batch resolve {folder.recipe} JOB --allow-outside` settles one" in ended.out
+    status = call("status", folder.recipe, "--allow-outside").out
+    key = status.partition("(job ")[2].partition(")")[0]
+    settle = f"`spark-batch resolve {folder.recipe} {key} --allow-outside --task-id ID`"
+    assert settle in call("why", folder.recipe, key, "--allow-outside").out
+
+
+def test_what_the_environment_allows_is_not_repeated(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_ALLOW_COMMANDS", "1")
+    ended = call("run", folder.recipe, "--sandbox", "--limit", "1")
+    assert f"Continue: spark-batch run {folder.recipe} --sandbox\n" in ended.out
 
 
 def test_a_run_that_made_everything_is_one_line(folder: Folder, call: Call) -> None:
