@@ -39,6 +39,7 @@ _NOTES = {
 }
 _CONDITIONS = {
     ExitCode.OVER_BUDGET: "with a higher max_cost",
+    ExitCode.UNCERTAIN: "once `resolve` has settled what is uncertain",
     ExitCode.REFUSED: "once the key and the balance are in order",
 }
 # Options without which the next command may not work.
@@ -118,7 +119,8 @@ def next_step(
 ) -> str | None:
     """The line that says how to go on; None when `run` has nothing to do.
 
-    `options` are those that the next `run` needs as well, and `end` is how the last one ended.
+    `options` are those that the next `run` needs as well, and `end` is how the last one ended,
+    or how the next one would.
     """
     if not any(counts.get(status) for status in _UNDER_WAY):
         return None

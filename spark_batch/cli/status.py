@@ -13,7 +13,7 @@ import click
 from spark_batch import project
 from spark_batch.cli import options, session, standing
 from spark_batch.cli.colours import print_folded, print_wrapped
-from spark_batch.errors import PicksError
+from spark_batch.errors import ExitCode, PicksError
 from spark_batch.paths import shown
 from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
 from spark_batch.text import counted, printable
@@ -46,7 +46,9 @@ def command(
             _print_text(recipe_path, layout, checkpoint, counts, trouble)
             if picks:
                 _print_picks(recipe_path, layout, checkpoint, counts, picks)
-            if step := standing.next_step(counts, recipe_path, layout):
+            too_many = project.too_many_uncertain(recipe_path, checkpoint)
+            end = ExitCode.UNCERTAIN if too_many else ExitCode.DONE
+            if step := standing.next_step(counts, recipe_path, layout, end=end):
                 click.echo(step)
     if picks and picks.unknown:
         print_wrapped(f"note: {project.unknown_picks(picks.unknown)}", err=True)

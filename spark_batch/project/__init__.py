@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from spark_batch.project.rescuing import rescue as rescue
     from spark_batch.project.resolving import Settlement as Settlement
     from spark_batch.project.resolving import settling as settling
+    from spark_batch.project.resolving import too_many_uncertain as too_many_uncertain
     from spark_batch.project.results import job_results as job_results
     from spark_batch.project.results import thumbnail_url as thumbnail_url
     from spark_batch.project.reviewing import Reviewing as Reviewing
@@ -204,7 +205,7 @@ _HOMES = {
         "write_sheet",
     ),
     "project.rescuing": ("Rescued", "rescue"),
-    "project.resolving": ("Settlement", "settling"),
+    "project.resolving": ("Settlement", "settling", "too_many_uncertain"),
     "project.results": ("job_results", "thumbnail_url"),
     "project.reviewing": ("Reviewing", "review"),
     "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare"),

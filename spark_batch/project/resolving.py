@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, State
@@ -14,6 +15,7 @@ from spark_batch.models import gateway
 from spark_batch.project.layout import RecipeLayout, open_readonly
 from spark_batch.project.reporting import write_known_reports
 from spark_batch.project.selecting import chosen_records, find_job
+from spark_batch.recipe.outline import header
 from spark_batch.reports.formats import Written
 from spark_batch.text import quoted
 
@@ -92,6 +94,11 @@ def settling(
                     f"job {job} is {record.status.value}: only an uncertain job can be resolved"
                 )
         yield Settlement(jobs, layout, checkpoint)
+
+
+def too_many_uncertain(path: Path, checkpoint: CheckpointReader) -> bool:
+    """Whether a run of the recipe at `path` would send nothing until some attempts are settled."""
+    return checkpoint.uncertain_count() > header(path).run.max_uncertain
 
 
 def _uncertain(checkpoint: Checkpoint, records: Iterable[JobRecord]) -> tuple[UncertainJob, ...]:

@@ -141,6 +141,23 @@ def test_a_refused_key_says_when_to_go_on(
     assert last.startswith("Continue, once the key and the balance are in order: spark-batch run ")
 
 
+def test_too_many_uncertain_jobs_are_settled_before_a_run_goes_on(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["cut-after"] * 2).url)
+    folder.edit("run: {", "run: {max_uncertain: 1, concurrency: 1, ")
+    run = f"spark-batch run {folder.recipe}"
+    advice = f"Continue, once `resolve` has settled what is uncertain: {run}\n"
+    for command in ("run", "run", "status"):
+        ended = call(command, folder.recipe)
+        assert advice in ended.out
+        assert "2 pending    not made yet" in ended.out
+    call("resolve", folder.recipe, "--only", "status=uncertain", "--not-charged", "--yes")
+    assert f"Continue: {run}\n" in call("status", folder.recipe).out
+    assert call("run", folder.recipe).code == ExitCode.DONE
+
+
 @pytest.mark.parametrize("refused", [3, 4])
 def test_a_request_that_the_api_refuses_has_to_change_and_no_retry_is_offered_for_it(
     refused: int, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
