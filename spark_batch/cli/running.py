@@ -125,10 +125,7 @@ def _run(
     if options.shard is not None:
         merge = standing.command_line("merge", recipe_path, prepared.layout.whole)
         print_wrapped(f"`{merge}` joins the shards", err=True)
-    halted = result.tally.halted
-    end = halted.code if halted else ExitCode.DONE
-    more = ("--reroll",) if options.reroll else ()
-    if step := standing.next_step(result.counts, recipe_path, prepared.layout, *more, end=end):
+    if step := _next_step(prepared, result, recipe_path):
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)
@@ -137,6 +134,20 @@ def _run(
         open_page(page.absolute().as_uri(), shown(page))
     github_exit_code = github.publish(recipe_path, prepared.layout, values=values)
     return result.exit_code or github_exit_code
+
+
+def _next_step(
+    prepared: project.PreparedRun, result: project.RunResult, recipe_path: Path
+) -> str | None:
+    """The line that says how to go on; at the ceiling of a saved plan, with a new one."""
+    halted, options = result.tally.halted, prepared.options
+    end = (halted.cure or halted.code) if halted else ExitCode.DONE
+    name, more = "run", ["--reroll"] if options.reroll else []
+    if end is project.Cure.PLAN:
+        name, more = "plan", ["--out", str(options.plan)]
+    return standing.next_step(
+        result.counts, recipe_path, prepared.layout, *more, name=name, end=end
+    )
 
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:

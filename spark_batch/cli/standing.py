@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from spark_batch.cli.colours import Colour, print_folded
 from spark_batch.errors import ExitCode
-from spark_batch.project import FLAGGED, Attempt, JobRecord, RecipeLayout, Status
+from spark_batch.project import FLAGGED, Attempt, Cure, JobRecord, RecipeLayout, Status
 
 _ORDER = (
     *(Status.DONE, Status.PRUNED, Status.FETCHING, Status.RUNNING, Status.SUBMITTING),
@@ -38,7 +38,10 @@ _NOTES = {
     Status.FETCHING: "paid for: the next `run` or `rescue` fetches them",
 }
 _CONDITIONS = {
-    ExitCode.OVER_BUDGET: "with a higher max_cost",
+    Cure.LIMIT: "with a higher max_cost",
+    Cure.PLAN: "with a new plan",
+    Cure.PRICE: "with a price in the recipe",
+    Cure.SETTLE: "once `resolve` has settled what is uncertain, or with a price in the recipe",
     ExitCode.UNCERTAIN: "once `resolve` has settled what is uncertain",
     ExitCode.REFUSED: "once the key and the balance are in order",
 }
@@ -115,17 +118,18 @@ def next_step(
     recipe: Path,
     layout: RecipeLayout,
     *options: str,
-    end: ExitCode = ExitCode.DONE,
+    name: str = "run",
+    end: ExitCode | Cure = ExitCode.DONE,
 ) -> str | None:
     """The line that says how to go on; None when `run` has nothing to do.
 
-    `options` are those that the next `run` needs as well, and `end` is how the last one ended,
-    or how the next one would.
+    `name` is the next command, and `options` are those that it needs as well. `end` is how the last
+    run ended, or the next one would, or what helps where the budget stopped it.
     """
     if not any(counts.get(status) for status in _UNDER_WAY):
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
-    return f"Continue{condition}: {command_line('run', recipe, layout, *options)}"
+    return f"Continue{condition}: {command_line(name, recipe, layout, *options)}"
 
 
 def colour(record: JobRecord) -> Colour:

@@ -11,6 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from spark_batch.checkpoint import Charge, Money
+from spark_batch.engine.events import Cure
 from spark_batch.jobs import Kind
 from spark_batch.text import counted
 
@@ -31,9 +32,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Not in this run, for this reason."""
+    """Not in this run, for this reason, which ends with the cure."""
 
     reason: str
+    cure: Cure
 
 
 Verdict = Go | Wait | Over
@@ -114,6 +116,10 @@ def _median(costs: Sequence[Decimal]) -> Decimal:
     return lower if lower == upper else (lower + upper) / 2
 
 
+def _cured(reason: str, cure: Cure) -> Over:
+    return Over(f"{reason}{cure.value}", cure)
+
+
 class Budget:
     """Spent and reserved money, with a limit in USD over all attempts of the checkpoint.
 
@@ -128,9 +134,9 @@ class Budget:
         limit: Decimal | None,
         money: Money,
         prices: Prices,
-        cure: str = "raise max_cost to go on",
+        cure: Cure = Cure.LIMIT,
     ) -> None:
-        """`cure` is the advice for the user when the limit is reached."""
+        """`cure` is what helps when the limit is reached."""
         prices.load()
         self._limit = limit
         self._cure = cure
@@ -177,15 +183,14 @@ class Budget:
         if self._open:
             return Wait()
         if self._learned_nothing:
-            return Over(
-                f"the API reports no price, and there is a limit of {limit} USD: give the recipe a"
-                " `price`"
+            return _cured(
+                f"the API reports no price, and there is a limit of {limit} USD: ", Cure.PRICE
             )
         if self._doubtful and not self._prices.highest():
-            return Over(
+            return _cured(
                 f"{counted(self._doubtful, 'attempt')} of unknown price may be billed, and there is"
-                f" a limit of {limit} USD: `spark-batch status` lists them; settle them with"
-                " `resolve`, or give the recipe a `price`"
+                f" a limit of {limit} USD: `spark-batch status` lists them; ",
+                Cure.SETTLE,
             )
         least = self._failed_cost or Decimal(0)
         if self.committed >= limit or self.committed + least > limit:
@@ -194,9 +199,10 @@ class Budget:
 
     def _over(self, estimate: Decimal | None, limit: Decimal) -> Over:
         about = "" if estimate is None else f", about {estimate} USD,"
-        return Over(
+        return _cured(
             f"the next picture{about} does not fit: {self.committed} of"
-            f" {limit} USD are spent or reserved; {self._cure}"
+            f" {limit} USD are spent or reserved; ",
+            self._cure,
         )
 
     def reserve(self, attempt: int, amount: Decimal | None) -> None:

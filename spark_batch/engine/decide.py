@@ -242,11 +242,11 @@ class Engine:
         self._budget.release(request.ticket)
         self._forget(request.ticket)
 
-    def _halt(self, code: ExitCode, reason: str) -> None:
+    def _halt(self, code: ExitCode, reason: str, cure: events.Cure | None = None) -> None:
         """Send nothing more; jobs that wait for a retry have failed. The first reason is kept."""
         if self.tally.halted is not None:
             return
-        self.tally.halted = events.Halted(code, reason)
+        self.tally.halted = events.Halted(code, reason, cure)
         self.tally.failed += self._queue.drop_retries()
         for request in [request for request in self._requests.values() if request.waiting]:
             self._drop(request)
@@ -400,7 +400,7 @@ class Engine:
         self._unready_since = None
         verdict = self._budget.ask(candidate.job.kind)
         if isinstance(verdict, Over):
-            self._halt(ExitCode.OVER_BUDGET, verdict.reason)
+            self._halt(ExitCode.OVER_BUDGET, verdict.reason, verdict.cure)
         elif isinstance(verdict, Go) and self._in_pace():
             self._blocked = False
             self._send(candidate, verdict)

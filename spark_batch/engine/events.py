@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 
 from spark_batch.errors import ExitCode
 
@@ -78,12 +79,22 @@ class Note:
     text: str
 
 
+class Cure(Enum):
+    """What lets a run go on that its budget stopped; the value says it to the user."""
+
+    LIMIT = "raise max_cost to go on"
+    PLAN = "save a new plan to go on"
+    PRICE = "give the recipe a `price`"
+    SETTLE = "settle them with `resolve`, or give the recipe a `price`"
+
+
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """Nothing more is sent; paid tasks continue."""
+    """Nothing more is sent; paid tasks continue. `cure` is what helps if the budget ended."""
 
     code: ExitCode
     reason: str
+    cure: Cure | None = None
 
 
 Event = Submitted | Done | Failed | BecameUncertain | Expired | Unfinished | Note | Halted

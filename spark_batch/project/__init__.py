@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spark_batch.checkpoint import time_text as time_text
     from spark_batch.engine import Driver as Driver
     from spark_batch.engine.events import BecameUncertain as BecameUncertain
+    from spark_batch.engine.events import Cure as Cure
     from spark_batch.engine.events import Done as Done
     from spark_batch.engine.events import Event as Event
     from spark_batch.engine.events import Expired as Expired
@@ -230,6 +231,7 @@ _HOMES = {
     "engine": ("Driver",),
     "engine.events": (
         "BecameUncertain",
+        "Cure",
         "Done",
         "Event",
         "Expired",

@@ -16,7 +16,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices
-from spark_batch.engine.events import Tally
+from spark_batch.engine.events import Cure, Tally
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
@@ -203,7 +203,7 @@ class PreparedRun:
             limit=run.max_cost,
             money=checkpoint.money(),
             prices=self.prices,
-            cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
+            cure=Cure.PLAN if self.bound else Cure.LIMIT,
         )
         steps = self.steps()
         open_jobs = self.forecast.open_jobs

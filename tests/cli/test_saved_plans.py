@@ -238,6 +238,10 @@ def test_a_run_stops_at_the_ceiling(folder: Folder, call: Call, saved: Path) -> 
     assert ended.code == ExitCode.OVER_BUDGET
     assert "0.06 of 0.07 USD are spent or reserved; save a new plan to go on" in ended.err
     assert len(folder.ledger()) == 2
+    plan = f"spark-batch plan {folder.recipe} --sandbox --out {saved}"
+    assert f"Continue, with a new plan: {plan}\n" in ended.out
+    assert call(*plan.split()[1:]).code == ExitCode.DONE
+    assert call("run", folder.recipe, "--sandbox", "--plan", saved).out.startswith("2 jobs done;")
 
 
 def test_the_recipes_own_limit_is_the_lower_bound(folder: Folder, call: Call, saved: Path) -> None:

@@ -189,6 +189,32 @@ def test_a_limit_beside_an_uncertain_job_still_says_how_to_go_on(
     assert f"Continue, with a higher max_cost: spark-batch run {folder.recipe}" in ended.out
 
 
+def test_where_the_api_reports_no_price_a_run_goes_on_once_the_recipe_has_one(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """A higher max_cost would not help."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(poll=["cost-null"]).url)
+    folder.edit("price: 0.03\n", "")
+    ended = call("run", folder.recipe, "--max-cost", "5")
+    assert ended.code == ExitCode.OVER_BUDGET
+    run = f"spark-batch run {folder.recipe}"
+    assert f"Continue, with a price in the recipe: {run}\n" in ended.out
+    folder.edit("run: {", "price: 0.03\nrun: {")
+    assert call("run", folder.recipe, "--max-cost", "5").code == ExitCode.DONE
+
+
+def test_the_price_of_an_uncertain_job_is_settled_or_stated_before_a_run_goes_on(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["cut-after"]).url)
+    folder.edit("price: 0.03\n", "")
+    ended = call("run", folder.recipe, "--max-cost", "5")
+    cure = "once `resolve` has settled what is uncertain, or with a price in the recipe"
+    assert f"Continue, {cure}: spark-batch run {folder.recipe}\n" in ended.out
+
+
 def test_the_sums_of_status_are_at_its_end(
     folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Charge, Money
 from spark_batch.engine.budget import Budget, Go, Over, Prices, Wait
+from spark_batch.engine.events import Cure
 from spark_batch.jobs import Kind
 from tests.makers import MODEL
 
@@ -211,12 +212,14 @@ def test_a_stop_at_the_limit_says_what_did_not_fit() -> None:
     blind = a_budget("0.06", None, before).ask(SIZE)
     assert blind == Over(
         "the next picture does not fit: 0.07 of 0.06 USD are spent or reserved;"
-        " raise max_cost to go on"
+        " raise max_cost to go on",
+        Cure.LIMIT,
     )
     priced = a_budget("0.08", "0.03", before).ask(SIZE)
     assert priced == Over(
         "the next picture, about 0.03 USD, does not fit: 0.07 of 0.08 USD are spent or reserved;"
-        " raise max_cost to go on"
+        " raise max_cost to go on",
+        Cure.LIMIT,
     )
 
 
