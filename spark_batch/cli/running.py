@@ -146,7 +146,13 @@ def _next_step(
     if end is project.Cure.PLAN:
         name, more = "plan", ["--out", str(options.plan)]
     return standing.next_step(
-        result.counts, recipe_path, prepared.layout, *more, name=name, end=end
+        result.counts,
+        recipe_path,
+        prepared.layout,
+        *more,
+        name=name,
+        unrestored=result.tally.unrestored,
+        end=end,
     )
 
 
@@ -202,11 +208,13 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
         fits = len(made) + 1 + len(money) <= columns
         print_wrapped(f"{made} {money}" if fits else f"{made}\n{money}")
-    if result.flagged or any(counts[status] for status in counts if status is not Status.DONE):
+    is_done = not any(counts[status] for status in counts if status is not Status.DONE)
+    if result.flagged or tally.unrestored or not is_done:
         standing.print_rows(
             counts,
             prepared.recipe.path,
             layout,
             flagged=result.flagged,
+            unrestored=tally.unrestored,
             refused=result.refused,
         )

@@ -31,6 +31,8 @@ _INDENT = " " * 8  # of what is below a number of jobs
 _REFUSED = "refused"
 _REFUSED_NOTE = "of those failed: the same request fails again, change it in the recipe"
 _FLAGGED_NOTE = "of those done: look at the pictures"
+_UNRESTORED = "unfinished"
+_UNRESTORED_NOTE = "of those done: the next `run` or `rescue` puts their pictures back"
 _NOTES = {
     Status.PENDING: "not made yet",
     Status.SUBMITTING: "a run is sending them, or ended while it did",
@@ -89,12 +91,13 @@ def print_rows(
     layout: RecipeLayout,
     *,
     flagged: int = 0,
+    unrestored: int = 0,
     refused: int = 0,
 ) -> None:
     """Print a line for each status that jobs have: their number, the status, what to do.
 
-    `flagged` of the done ones have a flag; of the failed ones the API refuses the requests of
-    `refused`.
+    `flagged` of the done ones have a flag, and the pictures of `unrestored` were not put back; of
+    the failed ones the API refuses the requests of `refused`.
     """
     for status in _ORDER:
         if count := counts.get(status):
@@ -104,6 +107,8 @@ def print_rows(
             _print_row(count, status.value, COLOURS[status], note)
         if status is Status.DONE and flagged:
             _print_row(flagged, FLAGGED, Colour.NOTABLE, _FLAGGED_NOTE)
+        if status is Status.DONE and unrestored:
+            _print_row(unrestored, _UNRESTORED, Colour.NOTABLE, _UNRESTORED_NOTE)
         if status is Status.FAILED and refused:
             _print_row(refused, _REFUSED, Colour.BAD, _REFUSED_NOTE)
 
@@ -119,14 +124,16 @@ def next_step(
     layout: RecipeLayout,
     *options: str,
     name: str = "run",
+    unrestored: int = 0,
     end: ExitCode | Cure = ExitCode.DONE,
 ) -> str | None:
     """The line that says how to go on; None when `run` has nothing to do.
 
     `name` is the next command, and `options` are those that it needs as well. `end` is how the last
-    run ended, or the next one would, or what helps where the budget stopped it.
+    run ended, or the next one would, or what helps where the budget stopped it. It has left
+    `unrestored` pictures of done jobs missing.
     """
-    if not any(counts.get(status) for status in _UNDER_WAY):
+    if not unrestored and not any(counts.get(status) for status in _UNDER_WAY):
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
     return f"Continue{condition}: {command_line(name, recipe, layout, *options)}"

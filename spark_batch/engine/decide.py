@@ -779,6 +779,7 @@ class Engine:
         """Leave a task to a later run, as the checkpoint has it."""
         self._stop_following(task)
         self.tally.unfinished += 1
+        self.tally.unrestored += task.restoring is not None
         self._report(events.Unfinished(task.key, task.name, reason))
 
     def _note_other_money(self, usage: Usage) -> None:

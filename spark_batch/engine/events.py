@@ -105,7 +105,8 @@ class Tally:
     """The tally of a run: numbers of jobs by how they ended, and money in USD.
 
     `stuck` counts the jobs that failed or expired before this run and are left as they are,
-    `uncertain_before` the attempts that earlier runs left uncertain.
+    `uncertain_before` the attempts that earlier runs left uncertain. `unrestored` of the unfinished
+    ones are done, and their picture, which was missing, was not put back.
     """
 
     done: int = 0
@@ -113,6 +114,7 @@ class Tally:
     uncertain: int = 0
     expired: int = 0
     unfinished: int = 0
+    unrestored: int = 0
     created: int = 0
     in_flight: int = 0
     stuck: int = 0

@@ -77,6 +77,28 @@ def test_a_run_that_made_everything_is_one_line(folder: Folder, call: Call) -> N
     assert "Continue" not in ended.out
 
 
+def test_pictures_that_were_not_put_back_are_told_with_the_command_that_goes_on(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """Their jobs are done, so that their numbers alone would say that all is well."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    folder.edit("run: {", "run: {fetch_tries: 1, ")
+    monkeypatch.setenv("SPARK_BASE_URL", server(result=[None] * 4 + ["expired"] * 2).url)
+    assert call("run", folder.recipe).code == ExitCode.DONE
+    for picture in folder.pictures(folder.out)[:2]:
+        picture.unlink()
+    ended = call("run", folder.recipe)
+    assert ended.code == ExitCode.FAILED
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("0 jobs done, 2 unfinished; 0 tasks created,")
+    assert lines[1:3] == [
+        "      4 done",
+        "      2 unfinished of those done: the next `run` or `rescue` puts their pictures back",
+    ]
+    assert lines[-1] == f"Continue: spark-batch run {folder.recipe}"
+    assert call(*lines[-1].split()[2:]).out.startswith("2 jobs done; 0 tasks created")
+
+
 @pytest.mark.parametrize("previews", [4, 100_000])
 def test_the_first_line_of_the_end_fits_80_columns(
     previews: int, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
