@@ -69,16 +69,24 @@ def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout, *, sand
 
 
 def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
+    """Print what was rescued, and why the exit code is not 0 although that is all."""
     tally = rescued.tally
-    if not rescued.wanted:
+    if rescued.wanted:
+        _print_rescued(tally)
+    else:
         print_wrapped("nothing to rescue: every picture that is paid for is here")
-        return
-    rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
-    others = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")
+    status = standing.command_line("status", layout.recipe_path, layout)
+    if tally.stuck:
+        count = counted(tally.stuck, "job")
+        print_wrapped(f"{count} failed before: `{status}` lists them with the reason", err=True)
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
-        status = standing.command_line("status", layout.recipe_path, layout)
         print_wrapped(f"{count} uncertain: `{status}` lists them with the command", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
         print_wrapped("interrupted: run `rescue` again for the rest", err=True)
+
+
+def _print_rescued(tally: project.Tally) -> None:
+    rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
+    others = "".join(f", {count} {what}" for what, count in rest.items() if count)
+    print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")

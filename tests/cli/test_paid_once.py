@@ -126,6 +126,38 @@ def test_rescue_with_nothing_to_do_needs_no_key(folder: Folder, call: Call) -> N
     )
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"),
+    [
+        ("create-code:003003005", ExitCode.FAILED, "1 job failed before: {} with the reason\n"),
+        ("cut-after", ExitCode.UNCERTAIN, "1 attempt uncertain: {} with the command\n"),
+    ],
+)
+def test_a_rescue_says_which_earlier_jobs_decide_its_exit_code(
+    folder: Folder,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    server: MakeServer,
+    *,
+    fault: str,
+    code: ExitCode,
+    reason: str,
+    lost: int,
+) -> None:
+    """Whether or not it had something to fetch, and fetched all of it."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=[fault]).url)
+    call("run", folder.recipe)
+    for picture in folder.pictures(folder.out)[:lost]:
+        picture.unlink()
+    ended = call("rescue", folder.recipe)
+    assert (ended.code, len(folder.pictures(folder.out))) == (code, 3)
+    assert ended.out.startswith("1 job rescued" if lost else "nothing to rescue")
+    status = f"`spark-batch status {folder.recipe}` lists them"
+    assert ended.err.endswith(reason.format(status))
+
+
 def test_rescue_fetches_what_the_manifest_alone_knows(
     folder: Folder, call: Call, uncertain: Served
 ) -> None:
