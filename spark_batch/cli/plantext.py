@@ -17,6 +17,7 @@ from spark_batch.project import (
     Cause,
     Forecast,
     Job,
+    State,
     Step,
     excluded,
     origins,
@@ -205,7 +206,9 @@ def _rest(plan: project.Plan, step: Step) -> str:
         return f"; the file that is there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
-        return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
+        at_work = step.attempt is not None and step.attempt.state is State.SUBMITTING
+        settle = "if no run is at work, settle it" if at_work else "settle it"
+        return f"; {settle}: `{command}` (or --not-charged, or --resubmit)"
     if step.action is Action.EXPIRED:
         free = f"`{plandocument.next_command(plan, step)}` looks once more for free"
         return f"; {free}, `retry` makes it again, for money"

@@ -281,7 +281,7 @@ def _under_way(job: AnyJob, attempt: Attempt) -> Finding:
     if attempt.not_accepted:
         reason = "the API did not accept the last try"
         return Finding(Action.RESEND, reason, attempt, Cause.NOT_ACCEPTED)
-    reason = "it was being sent when a run ended"
+    reason = "a run is sending it, or ended while it did"
     return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Size
 from spark_batch.jobs import request as requests
 from spark_batch.models import schemas
@@ -24,6 +26,24 @@ def _document(call: Call, folder: Folder, *more: object) -> dict[str, object]:
     )
     schemas.validator("plan").validate(document)
     return document
+
+
+def test_what_a_run_is_sending_is_not_to_be_settled_meanwhile(folder: Folder, call: Call) -> None:
+    """A plan cannot tell whether that run goes on, and `resolve` is refused as long as it does."""
+    call("run", folder.recipe, "--sandbox", "--limit", "0")
+    with Checkpoint.open(folder.previews / ".spark-batch" / "tiny.checkpoint") as run:
+        key = next(run.records()).key
+        run.begin_attempt(key, number=1, reserved=Decimal("0.03"), api="sandbox")
+        planned = call("plan", folder.recipe, "--sandbox")
+        refused = call("resolve", folder.recipe, key, "--sandbox", "--not-charged", "--yes")
+    settle = f"`spark-batch resolve {folder.recipe} {key} --sandbox --task-id ID`"
+    advice = (
+        f"a run is sending it, or ended while it did; if no run is at work, settle it: {settle}"
+    )
+    assert advice in planned.out
+    assert "another run holds" in refused.err
+    call("run", folder.recipe, "--sandbox", "--limit", "0")
+    assert f"; settle it: {settle}" in call("plan", folder.recipe, "--sandbox").out
 
 
 def test_json_is_what_the_schema_says_in_every_state(folder: Folder, call: Call) -> None:
