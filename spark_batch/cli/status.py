@@ -30,7 +30,11 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Show the state of all jobs. Reads the checkpoint alone, also during a run."""
+    """Show the state of all jobs, also during a run.
+
+    Reads the checkpoint alone, and the recipe only to say how to go on: its pictures may be
+    missing.
+    """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
@@ -48,7 +52,9 @@ def command(
                 _print_picks(recipe_path, layout, checkpoint, counts, picks)
             too_many = project.too_many_uncertain(recipe_path, checkpoint)
             end = ExitCode.UNCERTAIN if too_many else ExitCode.DONE
-            if step := standing.next_step(counts, recipe_path, layout, end=end):
+            rerolls = project.awaits_reroll(recipe_path, layout, checkpoint)
+            more = ("--reroll",) if rerolls else ()
+            if step := standing.next_step(counts, recipe_path, layout, *more, end=end):
                 click.echo(step)
     if picks and picks.unknown:
         print_wrapped(f"note: {project.unknown_picks(picks.unknown)}", err=True)

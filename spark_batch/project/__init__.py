@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from spark_batch.project.reporting import summary_text as summary_text
     from spark_batch.project.reporting import write_known_reports as write_known_reports
     from spark_batch.project.reporting import write_sheet as write_sheet
+    from spark_batch.project.rerolling import awaits_reroll as awaits_reroll
     from spark_batch.project.rescuing import Rescued as Rescued
     from spark_batch.project.rescuing import rescue as rescue
     from spark_batch.project.resolving import Settlement as Settlement
@@ -206,6 +207,7 @@ _HOMES = {
         "write_sheet",
     ),
     "project.rescuing": ("Rescued", "rescue"),
+    "project.rerolling": ("awaits_reroll",),
     "project.resolving": ("Settlement", "settling", "too_many_uncertain"),
     "project.results": ("job_results", "thumbnail_url"),
     "project.reviewing": ("Reviewing", "review"),

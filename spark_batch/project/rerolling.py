@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import UsageError
+from spark_batch.errors import SparkBatchError, UsageError
 from spark_batch.jobs import Job, Recipe, Status, matrix, status_of
+from spark_batch.jobs.picks import Verdict
 from spark_batch.jobs.reroll import FurtherTakes, Known, further_takes
 from spark_batch.project.layout import RecipeLayout
+from spark_batch.project.loading import load
 from spark_batch.recipe.output import name_faults
 from spark_batch.text import quoted
 
@@ -32,6 +35,28 @@ def with_further_takes(
     further = further_takes(recipe, layout.read_picks(), known, reroll=reroll)
     _check_names(recipe, further)
     return replace(layout, further=further)
+
+
+def awaits_reroll(path: Path, layout: RecipeLayout, checkpoint: CheckpointReader) -> bool:
+    """Whether a pending job is a further take, which only a run with `--reroll` makes.
+
+    Only the recipe at `path` tells its own takes from further ones: it is loaded if there may be
+    such a job, and counts as having none if it has errors, such as pictures that are missing.
+    """
+    pending = {
+        record.key
+        for record in checkpoint.records_in(Status.PENDING)
+        if record.attempt is None and record.request.take > 1
+    }
+    if not pending or layout.shard is not None:
+        return False
+    try:
+        if not any(pick.verdict is Verdict.REJECT for pick in layout.read_picks()):
+            return False
+        wanted = with_further_takes(load(path).recipe, layout, checkpoint, reroll=True).further
+    except SparkBatchError:
+        return False
+    return any(job.key in pending for job in wanted)
 
 
 def _known(recipe: Recipe, checkpoint: CheckpointReader) -> Known:

@@ -73,10 +73,31 @@ def test_a_reroll_that_stops_says_how_to_go_on(random: Folder, call: Call) -> No
     judge(random, {first["job"]: "reject", second["job"]: "reject"})
     ended = call("run", random.recipe, "--sandbox", "--reroll", "--limit", "1")
     assert "reroll: 2 further takes, one for each rejected picture that has none yet" in ended.err
-    assert f"Continue: spark-batch run {random.recipe} --sandbox --reroll\n" in ended.out
+    advice = f"Continue: spark-batch run {random.recipe} --sandbox --reroll\n"
+    assert advice in ended.out
+    assert advice in call("status", random.recipe, "--sandbox").out
     assert "nothing to do" in call("run", random.recipe, "--sandbox").out
     assert call("run", random.recipe, "--sandbox", "--reroll").out.startswith("1 job done;")
     assert len(random.ledger()) == 6
+
+
+def test_takes_of_the_recipe_itself_need_no_reroll(random: Folder, call: Call) -> None:
+    """Also those of a picture that was rejected before its other takes were made."""
+    judge(random, {rows(random)[0]["job"]: "reject"})
+    random.edit("seed: -1", "seed: -1, takes: 2")
+    call("run", random.recipe, "--sandbox", "--limit", "1")
+    status = call("status", random.recipe, "--sandbox")
+    assert f"Continue: spark-batch run {random.recipe} --sandbox\n" in status.out
+
+
+def test_status_needs_no_pictures_for_its_advice(random: Folder, call: Call) -> None:
+    """Without them it cannot tell whose takes are pending."""
+    first, second, *_ = rows(random)
+    judge(random, {first["job"]: "reject", second["job"]: "reject"})
+    call("run", random.recipe, "--sandbox", "--reroll", "--limit", "1")
+    (random.path / "photo.jpg").unlink()
+    status = call("status", random.recipe, "--sandbox")
+    assert (status.code, "1 pending" in status.out, status.err) == (0, True, "")
 
 
 def test_a_further_take_is_a_job_like_any_other_afterwards(random: Folder, call: Call) -> None:
