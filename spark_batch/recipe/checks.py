@@ -54,11 +54,21 @@ def warn(
             " its results"
         )
         findings.warn(node.mark, code="check-no-size", path="checks", message=message)
-    commands = [check for check in checks if check.kind is Kind.RUN]
-    if commands:
-        first_label = quoted(commands[0].label)
-        message = f"{first_label} starts a program: `spark-batch run` needs --allow-commands"
-        findings.note(node.mark, code="check-command", path="checks", message=message)
+    command = next((check for check in checks if check.kind is Kind.RUN), None)
+    if command is not None:
+        label = quoted(command.label)
+        message = f"{label} starts a program: `spark-batch run` needs --allow-commands"
+        at, item = _first_command(node)
+        findings.note(item.mark, code="check-command", path=f"checks[{at}]", message=message)
+
+
+def _first_command(node: Node) -> tuple[int, Node]:
+    """The first of the checks that starts a program, and its position."""
+    return next(
+        (at, item)
+        for at, item in enumerate(node.items())
+        if isinstance(item.value, Mapping) and Kind.RUN.value in item.value
+    )
 
 
 def _check(item: Node, where: str, names: Sequence[str] | None, findings: Findings) -> Check | None:

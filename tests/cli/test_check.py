@@ -260,6 +260,15 @@ def test_the_variable_allows_it_too(
     assert call("run", checked.recipe, "--sandbox", "--strict").code == 0
 
 
+def test_the_note_about_a_command_stands_at_the_command(checked: Folder, call: Call) -> None:
+    """The line of the check that starts it, and not that of the first check."""
+    a_command(checked, "print('fine')")
+    lines = checked.recipe.read_text(encoding="utf-8").splitlines()
+    number = next(at for at, line in enumerate(lines, 1) if "run: " in line and "look.py" in line)
+    told = call("validate", checked.recipe).err
+    assert f"recipe.yaml:{number}:" in told
+
+
 def test_validate_and_plan_run_no_command(checked: Folder, call: Call) -> None:
     a_command(checked, "open('ran', 'w')")
     assert "`spark-batch run` needs --allow-commands" in call("validate", checked.recipe).err
