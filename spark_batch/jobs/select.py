@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -43,14 +43,25 @@ _REMEMBERED = 1000  # values of an axis that are remembered for messages
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """An axis and patterns, of which one must match or, if `negated`, none may."""
+    """An axis and patterns, of which one must match or, if `negated`, none may.
+
+    `written` are the patterns as the user wrote them, for messages; empty if they are the same.
+    """
 
     axis: str
     patterns: tuple[str, ...]
     negated: bool = False
+    written: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        return f"{self.axis}{'!=' if self.negated else '='}{'|'.join(self.patterns)}"
+        return f"{self.axis}{'!=' if self.negated else '='}{'|'.join(self._texts())}"
+
+    def shown(self) -> Iterator[tuple[str, str]]:
+        """Each pattern, and its text in messages, which is that of the user without quotes."""
+        return zip(self.patterns, (text.strip('"') for text in self._texts()), strict=True)
+
+    def _texts(self) -> tuple[str, ...]:
+        return self.written or self.patterns
 
 
 def parse(text: str) -> tuple[Clause, ...]:
@@ -59,7 +70,8 @@ def parse(text: str) -> tuple[Clause, ...]:
     at = 0
     while at < len(text) or not found:
         match = _CLAUSE.match(text, at)
-        values = _patterns(match["values"]) if match else ()
+        written = _written(match["values"]) if match else ()
+        values = tuple(map(_pattern, written))
         if (
             match is None
             or not values
@@ -72,16 +84,17 @@ def parse(text: str) -> tuple[Clause, ...]:
             )
         if match["axis"] == "status":
             values = tuple(_OLDER.get(value, value) for value in values)
-        found.append(Clause(match["axis"], values, match["sign"] == "!="))
+        found.append(Clause(match["axis"], values, match["sign"] == "!=", written))
         at = match.end()
     return tuple(found)
 
 
-def _patterns(text: str) -> tuple[str, ...]:
-    return tuple(
-        escape(value.strip()[1:-1]) if value.strip()[:1] == '"' else value.strip()
-        for value in _VALUE.findall(text)
-    )
+def _written(text: str) -> tuple[str, ...]:
+    return tuple(value.strip() for value in _VALUE.findall(text))
+
+
+def _pattern(written: str) -> str:
+    return escape(written[1:-1]) if written[:1] == '"' else written
 
 
 def facts(record: JobRecord, models: Models) -> Facts:
@@ -213,13 +226,13 @@ class Chooser:
         seen = tuple(self._seen.get(clause.axis, ()))
         if not seen:
             yield f"no job has the axis {clause.axis!r}{_meant(clause.axis, self._known)}"
-        for pattern in clause.patterns:
+        for pattern, text in clause.shown():
             if clause.axis in _VALUES and set(seen) <= set(_VALUES[clause.axis]):
                 values = _VALUES[clause.axis]
                 if not any(fnmatchcase(value, pattern) for value in values):
-                    yield f"there is no {clause.axis} {pattern!r}{_meant(pattern, values)}"
+                    yield f"there is no {clause.axis} {text!r}{_meant(text, values)}"
             elif (clause.axis, pattern) not in self._met:
-                yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"
+                yield f"no job has the {clause.axis} {text!r}{_meant(text, seen)}"
 
 
 def _named(clause: Clause, output_name: Callable[[str], str]) -> Clause:

@@ -91,6 +91,7 @@ def test_an_expression_that_is_none(expression: str) -> None:
     [
         ("inptu=hero", "no job has the axis 'inptu'; did you mean 'input'?"),
         ("input=heroo", "no job has the input 'heroo'; did you mean 'hero'?"),
+        ('input="hero*"', "--only input=\"hero*\": no job has the input 'hero*'; did you mean"),
         ("size=4:3", "no job has the size '4:3'; choose one of 16:9"),
         ("input=hero,seed=8", "no job has the seed '8'; choose one of 7"),
         ("status=done", "no job is chosen"),
