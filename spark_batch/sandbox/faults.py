@@ -230,6 +230,8 @@ def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
     """
     import yaml
 
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file")
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, LookupError, RecursionError, yaml.YAMLError):

@@ -616,6 +616,12 @@ def test_parse() -> None:
             parse([text])
 
 
+def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """It is not taken for a file of another format."""
+    with pytest.raises(UsageError, match="there is no such file"):
+        read_script(tmp_path / "script")
+
+
 def test_script_files(tmp_path: Path) -> None:
     """A script is YAML or JSON; a status number counts as its name; anything else is told."""
     path = tmp_path / "script"
