@@ -378,12 +378,11 @@ class CheckpointReader:
         query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
         return [row["file"] for row in self.store.execute(query, (key,))]
 
-    def placed_keys(self, *, left_over: bool = False) -> Iterator[str]:
-        """The keys of the jobs of all files; with `left_over` only for lines that are left over."""
-        where = " AND current = 0" if left_over else ""
-        query = f"SELECT key FROM placement WHERE file IS NOT NULL{where}"
-        for (key,) in self.store.execute(query):
-            yield key
+    def placed_lines(self, *, left_over: bool = False) -> Iterator[tuple[str, str]]:
+        """The name and the job's key of every line that has a file, or of those left over."""
+        query = "SELECT output, key FROM placement WHERE file IS NOT NULL AND current = ?"
+        for row in self.store.execute(query, (int(not left_over),)):
+            yield row["output"], row["key"]
 
     def uncertain_count(self) -> int:
         """The number of uncertain attempts that the user has not settled."""

@@ -286,9 +286,8 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
 
 def _left_over_lines(plan: project.Plan) -> Iterator[str]:
     count, spent = plan.left_over()
-    if not count:
-        return
-    yield f"{count:>5} left over from an older recipe, {spent} USD"
+    if count:
+        yield f"{count:>5} left over from an older recipe, {spent} USD"
     if files := plan.left_over_files():
         yield f"      {session.left_over_files(files, plan.recipe.path, plan.layout)}"
 

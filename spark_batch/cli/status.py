@@ -88,7 +88,7 @@ def _print_text(
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
     print_wrapped(f"  {standing.spent(layout, money.spent)}{reserved}")
-    if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
+    if files := sum(1 for _ in checkpoint.placed_lines(left_over=True)):
         print_wrapped(f"  {session.left_over_files(files, recipe_path, layout)}")
 
 

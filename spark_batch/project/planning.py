@@ -83,6 +83,7 @@ class Plan:
         self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
         self._verdicts = EarlierVerdicts(layout)
         self._keys: set[int] = set()
+        self._left_over = set(checkpoint.placed_lines(left_over=True))
         self._snapshot: PlanSnapshot | None = None
         charges = chain(charges, checkpoint.charges())
         self.prices = Prices(prices=recipe.prices, charges=charges)
@@ -96,6 +97,7 @@ class Plan:
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
             self._verdicts.look(step)
+            self._left_over.discard((step.job.output, step.job.key))
             if self._snapshot is not None and step.action in WORK:
                 self._snapshot.steps.append(step)
             yield step
@@ -240,9 +242,12 @@ class Plan:
         return len(gone), sum(gone, Decimal(0))
 
     def left_over_files(self) -> int:
-        """The number of pictures of such jobs that `prune --left-over` can delete."""
-        keys = self._checkpoint.placed_keys()
-        return sum(int(key, 16) not in self._keys for key in keys)
+        """The number of pictures of such jobs, and of names that the last run found left over.
+
+        Those are what `prune --left-over` lists. Known once all steps have been taken.
+        """
+        placed = self._checkpoint.placed_lines()
+        return len(self._left_over) + sum(int(key, 16) not in self._keys for _, key in placed)
 
 
 @contextlib.contextmanager

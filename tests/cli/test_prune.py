@@ -209,11 +209,26 @@ def test_the_only_copy_of_a_wanted_picture_is_not_left_over(
     assert ended.err.count("the recipe wants it under another name: run it first") == 4
     call("run", folder.recipe, "--sandbox")
     assert len(folder.pictures()) == 8
+    for command in ("status", "plan"):
+        assert "4 pictures left over on disk" in call(command, folder.recipe, "--sandbox").out
     ended = call("prune", folder.recipe, "--sandbox", "--left-over", "--yes")
     assert "4 pictures deleted" in ended.out
     assert "nothing to do: 4 jobs done" in call("run", folder.recipe, "--sandbox").out
     assert "left over on disk" not in call("status", folder.recipe, "--sandbox").out
     assert (len(folder.pictures()), len(folder.ledger())) == (4, 4)
+
+
+def test_plan_counts_the_left_over_pictures_that_prune_lists(
+    folder: Folder, call: Call, made: list[dict[str, str]]
+) -> None:
+    """Those of a job that is gone, and old names; a name that is wanted again is not left over."""
+    folder.edit("price:", "output: {name: 'new/${input}-${prompt}-${scale}'}\nprice:")
+    folder.edit("[Beach, Snow]", "[Beach, Rain]")
+    assert "2 pictures left over on disk" in call("plan", folder.recipe, "--sandbox").out
+    call("run", folder.recipe, "--sandbox")
+    assert "4 pictures left over on disk" in call("plan", folder.recipe, "--sandbox").out
+    folder.edit("output: {name: 'new/${input}-${prompt}-${scale}'}\n", "")
+    assert "2 pictures left over on disk" in call("plan", folder.recipe, "--sandbox").out
 
 
 def test_kept_pictures_that_were_made_here_are_deleted(
