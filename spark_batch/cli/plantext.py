@@ -294,15 +294,14 @@ def _left_over_lines(plan: project.Plan) -> Iterator[str]:
 
 def _money_lines(plan: project.Plan) -> list[str]:
     money, forecast, limit = plan.money(), plan.forecast, plan.recipe.run.max_cost
-    spent = f"{standing.spent(plan.layout, money.spent)} so far"
-    if money.reserved:
-        spent += f", {money.reserved} USD reserved"
+    spent = f"{standing.spent(plan.layout, money.spent)} so far{standing.pending(money)}"
     bound = "" if limit is None else f", limit {limit} USD"
     if not forecast.total(COSTS):
         return [f"nothing to pay; {spent}{bound}"]
     lines = [f"{_expected(forecast)}{_quoted(forecast)}; {spent}{bound}"]
-    if not forecast.unbounded:
-        lines.append(f"at most {plan.most()} USD in all, if every job needed all its attempts")
+    most = plan.most()
+    if not forecast.unbounded and most is not None:
+        lines.append(f"at most {most} USD in all, if every job needed all its attempts")
     return lines
 
 

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from spark_batch.cli.colours import Colour, print_folded
 from spark_batch.errors import ExitCode
-from spark_batch.project import FLAGGED, Attempt, Cure, JobRecord, RecipeLayout, Status
+from spark_batch.project import FLAGGED, Attempt, Cure, JobRecord, Money, RecipeLayout, Status
+from spark_batch.text import counted
 
 _ORDER = (
     *(Status.DONE, Status.PRUNED, Status.FETCHING, Status.RUNNING, Status.SUBMITTING),
@@ -149,6 +150,13 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
     if layout.is_preview:
         return f"nothing charged, would be about {amount} USD"
     return f"{amount} USD spent"
+
+
+def pending(money: Money) -> str:
+    """What attempts may cost beside the money spent, to follow it; empty when there is nothing."""
+    reserved = f", {money.reserved} USD reserved" if money.reserved else ""
+    attempts = counted(money.unpriced, "attempt")
+    return f"{reserved}, and {attempts} of unknown cost" if money.unpriced else reserved
 
 
 def currency(*, is_preview: bool) -> str:

@@ -86,8 +86,7 @@ def _print_text(
     print_wrapped(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
     standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble), refused=refused)
     money = checkpoint.money()
-    reserved = f", {money.reserved} USD reserved" if money.reserved else ""
-    print_wrapped(f"  {standing.spent(layout, money.spent)}{reserved}")
+    print_wrapped(f"  {standing.spent(layout, money.spent)}{standing.pending(money)}")
     if files := sum(1 for _ in checkpoint.placed_lines(left_over=True)):
         print_wrapped(f"  {session.left_over_files(files, recipe_path, layout)}")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spark_batch import sandbox as sandbox
     from spark_batch.checkpoint import CheckpointReader as CheckpointReader
     from spark_batch.checkpoint import DoublePayment as DoublePayment
+    from spark_batch.checkpoint import Money as Money
     from spark_batch.checkpoint import time_text as time_text
     from spark_batch.engine import Driver as Driver
     from spark_batch.engine.events import BecameUncertain as BecameUncertain
@@ -229,7 +230,7 @@ _HOMES = {
     "project.verifying": ("verify",),
     # Values of the packages below that commands print or pass on.
     "": ("models", "sandbox"),
-    "checkpoint": ("CheckpointReader", "DoublePayment", "time_text"),
+    "checkpoint": ("CheckpointReader", "DoublePayment", "Money", "time_text"),
     "engine": ("Driver",),
     "engine.events": (
         "BecameUncertain",

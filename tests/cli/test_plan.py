@@ -139,6 +139,21 @@ def test_the_most_that_it_may_cost(folder: Folder, call: Call) -> None:
     assert _document(call, folder)["cost_usd"]["most"] == "0.20"
 
 
+def test_attempts_of_unknown_cost_are_named_beside_the_sum(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """They may cost anything, so nothing is said of the most; a price of later ones bounds none."""
+    folder.edit("price: 0.03\n", "")
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(poll=["cost-credit"]).url)
+    assert call("run", folder.recipe, "--limit", "1").code == 0
+    folder.edit("run: {", "price: 0.03\nrun: {")
+    for command in ("plan", "status"):
+        told = call(command, folder.recipe).out
+        assert "and 1 attempt of unknown cost" in told
+        assert "None" not in told
+
+
 def test_sums_by_axis_have_what_was_spent(
     folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
 ) -> None:
