@@ -97,6 +97,7 @@ def command(
         retry=retry,
         reroll=reroll,
         further=against is None,
+        max_cost=max_cost,
     ) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:
@@ -112,8 +113,9 @@ def command(
         for note in filter(None, (plan.shared(), plan.verdicts())):
             print_wrapped(f"note: {note}", err=True)
         if out and kept:
-            saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
-            _print_saved(saved, out, plan, max_cost)
+            saved = project.save(plan, kept, out, env_file=env_file)
+            _print_saved(saved, out, plan)
+            _print_bounds(saved, plan.forecast, recipe.run.max_cost, max_cost)
     work = plan.forecast.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
@@ -161,9 +163,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> 
         plantext.show(plan, every=every)
 
 
-def _print_saved(
-    saved: project.SavedPlan, path: Path, plan: project.Plan, max_cost: Decimal | None
-) -> None:
+def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
     """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     command = command_line("run", plan.recipe.path, plan.layout, "--plan", str(path))
@@ -172,17 +172,27 @@ def _print_saved(
         f" the {saved.committed} USD so far; `{command}` does it, once",
         err=True,
     )
-    own = plan.recipe.run.max_cost
+
+
+def _print_bounds(
+    saved: project.SavedPlan,
+    forecast: project.Forecast,
+    own: Decimal | None,
+    max_cost: Decimal | None,
+) -> None:
+    """Print what the recipe's own limit and the ceiling do to a saved plan."""
     if own is not None and max_cost is not None and own < max_cost:
         print_wrapped(
             f"note: --max-cost {max_cost} does not lift the recipe's max_cost, {own} USD", err=True
         )
-    if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:
-        print_wrapped(
-            f"it will stop before its end: it is expected to cost {saved.expected} USD in addition"
-            f" to the {saved.committed} USD so far",
-            err=True,
-        )
+    if where := plantext.stop(forecast):
+        cost = ""
+        if saved.expected is not None:
+            cost = (
+                f"it is expected to cost {saved.expected} USD in addition to the"
+                f" {saved.committed} USD so far; "
+            )
+        print_wrapped(f"it will stop before its end: {cost}{where}", err=True)
 
 
 def _print_missing_quotes(quotes: Quotes) -> None:

@@ -14,6 +14,7 @@ from spark_batch.cli.standing import command_line
 from spark_batch.project import (
     Action,
     ErrorCode,
+    Forecast,
     Input,
     Job,
     Models,
@@ -163,7 +164,16 @@ def _sums(plan: project.Plan) -> dict[str, Any]:
             "limit": _usd(plan.recipe.run.max_cost),
             "sources": sorted(forecast.sources),
         },
+        "stop": _stop(forecast),
     }
+
+
+def _stop(forecast: Forecast) -> dict[str, Any] | None:
+    """Where the limit on the cost is expected to stop a run."""
+    if forecast.stop is None:
+        return None
+    made, job = forecast.stop.made, forecast.stop.job
+    return {"made": made, "job": job.key, "output": job.output}
 
 
 def _sample(plan: project.Plan) -> dict[str, Any] | None:

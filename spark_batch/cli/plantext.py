@@ -299,10 +299,23 @@ def _money_lines(plan: project.Plan) -> list[str]:
     if not forecast.total(COSTS):
         return [f"nothing to pay; {spent}{bound}"]
     lines = [f"{_expected(forecast)}{_quoted(forecast)}; {spent}{bound}"]
+    if where := stop(forecast):
+        lines.append(where)
     most = plan.most()
     if not forecast.unbounded and most is not None:
         lines.append(f"at most {most} USD in all, if every job needed all its attempts")
     return lines
+
+
+def stop(forecast: Forecast) -> str:
+    """Where the limit on the cost is expected to stop a run; empty when it is not."""
+    if forecast.stop is None:
+        return ""
+    pictures = counted(forecast.total(COSTS), "new picture")
+    return (
+        f"the limit is expected to stop it after {forecast.stop.made} of {pictures}, before"
+        f" {forecast.stop.job.output}"
+    )
 
 
 def _expected(forecast: Forecast) -> str:

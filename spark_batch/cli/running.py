@@ -190,9 +190,18 @@ def _confirm(prepared: project.PreparedRun) -> None:
     if not new or prepared.options.sandbox or prepared.bound is not None:
         return
     if sys.stdin.isatty() and sys.stderr.isatty():
-        cost = "at a price that is not known" if prepared.forecast.unpriced else "for about"
-        amount = "" if prepared.forecast.unpriced else f" {prepared.forecast.expected} USD"
-        click.confirm(f"Create {counted(new, 'picture')} {cost}{amount}?", abort=True, err=True)
+        click.confirm(_question(prepared, new), abort=True, err=True)
+
+
+def _question(prepared: project.PreparedRun, new: int) -> str:
+    """The question whether to create `new` pictures, or those before the limit on the cost."""
+    forecast, pictures = prepared.forecast, counted(new, "picture")
+    if stop := forecast.stop:
+        limit = f"up to the limit of {prepared.recipe.run.max_cost} USD"
+        return f"Create {stop.made} of {pictures} for about {stop.cost} USD, {limit}?"
+    if forecast.unpriced:
+        return f"Create {pictures} at a price that is not known?"
+    return f"Create {pictures} for about {forecast.expected} USD?"
 
 
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:

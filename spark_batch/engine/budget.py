@@ -120,6 +120,20 @@ def _cured(reason: str, cure: Cure) -> Over:
     return Over(f"{reason}{cure.value}", cure)
 
 
+def committed(money: Money, prices: Prices) -> Decimal:
+    """Spent and reserved, in USD.
+
+    An attempt for which nothing could be reserved counts with the highest price known.
+    """
+    held = money.spent + money.reserved
+    return held + money.unpriced * prices.highest() if money.unpriced else held
+
+
+def room(limit: Decimal | None, money: Money, prices: Prices) -> Decimal | None:
+    """What a limit in USD leaves beside `committed`; None without one."""
+    return None if limit is None else limit - committed(money, prices)
+
+
 class Budget:
     """Spent and reserved money, with a limit in USD over all attempts of the checkpoint.
 
@@ -156,11 +170,8 @@ class Budget:
 
     @property
     def committed(self) -> Decimal:
-        """Spent and reserved, in USD.
-
-        An attempt for which nothing could be reserved counts with the highest price known.
-        """
-        return self._spent + self._held + self._unpriced * self._prices.highest()
+        """Spent and reserved, in USD, as the function of this name says."""
+        return committed(Money(self._spent, self._held, self._unpriced), self._prices)
 
     def ask(self, kind: Kind) -> Verdict:
         """Whether a job of `kind` may be sent now."""

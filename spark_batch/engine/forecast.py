@@ -29,6 +29,18 @@ class _Price(NamedTuple):
     most: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a limit on the cost is expected to stop a run, if every first attempt succeeds.
+
+    `made` new pictures come before it, for `cost` USD; `job` is the first that is not made.
+    """
+
+    made: int
+    cost: Decimal
+    job: Job
+
+
 @dataclass(slots=True)
 class Forecast:
     """The sums of a plan, in USD. `open_jobs` are the jobs of tasks under way, by key.
@@ -41,12 +53,16 @@ class Forecast:
     `unbounded` counts the jobs that have neither; `resumed` is the part of `most` for further
     attempts of tasks under way. `sources` are those of the estimates, as in `Prices.source`. With
     a `limit`, only so many jobs to create have a cost.
+    `room` is what `max_cost` leaves to be spent, None without one, and `stop` is where that ends a
+    run: None where it does not, or where a price before it is not known.
     """
 
     counts: Counter[Action] = field(default_factory=Counter)
     causes: Counter[Cause] = field(default_factory=Counter)
     attempts: int = 1
     limit: int | None = None
+    room: Decimal | None = None
+    stop: Stop | None = None
     expected: Decimal = Decimal(0)
     unpriced: int = 0
     unpriced_models: set[str] = field(default_factory=set)
@@ -57,6 +73,7 @@ class Forecast:
     unbounded: int = 0
     sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
+    _fitting: Decimal = Decimal(0)
     _prices: dict[_Group, _Price] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
@@ -87,7 +104,17 @@ class Forecast:
             self.resumed += price.most
             self.open_jobs[job.key] = job
         else:
+            self._fit(job, price)
             self._add_cost(price)
+
+    def _fit(self, job: Job, price: _Price) -> None:
+        """Note whether the limit on the cost stops a run at `job`, as `Budget.ask` would."""
+        if self.room is None or self.stop is not None or self.unbounded:
+            return
+        cost = self._fitting + (price.upper or Decimal(0))
+        if cost > self.room or (price.upper is None and cost == self.room):
+            self.stop = Stop(self.total(COSTS) - 1, self._fitting, job)
+        self._fitting += (price.upper if price.estimate is None else price.estimate) or Decimal(0)
 
     def _add_cost(self, price: _Price) -> None:
         if price.estimate is None:

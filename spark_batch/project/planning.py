@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import chain
@@ -15,7 +15,7 @@ from spark_batch import client, pictures
 from spark_batch.checkpoint import Charge, CheckpointReader, Money
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Quoted
-from spark_batch.engine.budget import Prices
+from spark_batch.engine.budget import Prices, room
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import PictureError
@@ -93,6 +93,7 @@ class Plan:
 
         With `brief`, which takes less time, steps that keep a picture have no attempt.
         """
+        self.forecast.room = room(self.recipe.run.max_cost, self.money(), self.prices)
         for step in self._sampled(brief=brief):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
@@ -228,9 +229,9 @@ class Plan:
         money, limit = self.money(), self.recipe.run.max_cost
         if self.forecast.unbounded or money.unpriced:
             return limit
-        committed = money.spent + money.reserved
-        most = committed + self.forecast.most
-        return most if limit is None else max(committed, min(most, limit))
+        so_far = money.spent + money.reserved
+        most = so_far + self.forecast.most
+        return most if limit is None else max(so_far, min(most, limit))
 
     def left_over(self) -> tuple[int, Decimal]:
         """The number of paid jobs that the recipe no longer has, and their cost in USD.
@@ -261,17 +262,19 @@ def plan(
     retry: bool = False,
     reroll: bool = False,
     further: bool = True,
+    max_cost: Decimal | None = None,
 ) -> Iterator[Plan]:
     """What `run`, or `retry`, would do, and why. Sends nothing and changes no file.
 
-    `only`, `shard`, `sample`, `retry` and `reroll` are as in `RunOptions`. Without `further` the
+    `only`, `shard`, `sample`, `retry` and `reroll` are as in `RunOptions`. `max_cost` is the
+    ceiling of a plan to save, in USD: it can only lower the recipe's. Without `further` the
     plan has the recipe's own jobs and no further takes, so that recipes can be compared. Raises
     CheckpointError when the checkpoint is damaged, and UsageError for a manifest that cannot be
     read or a selection that chooses nothing.
     """
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(layout)
-    shard_budget = sharding.shard_budget(recipe, layout)
+    shard_budget = sharding.shard_budget(_bounded(recipe, max_cost), layout)
     checkpoint, adopted = adopting.with_adopted(layout)
     with checkpoint:
         if further:
@@ -289,6 +292,12 @@ def plan(
         )
         planned.check()
         yield planned
+
+
+def _bounded(recipe: Recipe, max_cost: Decimal | None) -> Recipe:
+    """The recipe with the lower one of its limit on the cost and `max_cost`."""
+    bounds = [bound for bound in (max_cost, recipe.run.max_cost) if bound is not None]
+    return replace(recipe, run=replace(recipe.run, max_cost=min(bounds, default=None)))
 
 
 # --- Prices from the API (`plan --quote`). No task is created.

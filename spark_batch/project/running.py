@@ -15,7 +15,7 @@ from spark_batch import client
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
-from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.budget import Budget, Prices, room
 from spark_batch.engine.events import Cure, Tally
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
@@ -275,7 +275,11 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         )
         if bound is not None:
             prices.quote(bound.plan.quotes)
-        forecast = Forecast(attempts=recipe.run.attempts, limit=options.limit)
+        forecast = Forecast(
+            attempts=recipe.run.attempts,
+            limit=options.limit,
+            room=room(recipe.run.max_cost, checkpoint.money(), prices),
+        )
         ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
         links = PictureLinks(layout.output_dir)
         verdicts = EarlierVerdicts(layout, limit=options.limit)

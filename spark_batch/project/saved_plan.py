@@ -28,13 +28,12 @@ def save(
     kept: PlanSnapshot,
     path: Path,
     *,
-    max_cost: Decimal | None = None,
     env_file: Path | None = None,
 ) -> SavedPlan:
     """Save `plan`. Its snapshot `kept` was made before its steps, all of which have been taken.
 
     The ceiling is what is spent and reserved plus the cost of all attempts that the jobs may need,
-    at most `max_cost` and the recipe's own. Raises UsageError when nothing bounds the cost and as
+    at most the plan's limit. Raises UsageError when nothing bounds the cost and as
     `check_target` does, and OutputError.
     """
     planfile.check_target(path)
@@ -52,7 +51,7 @@ def save(
         quotes=plan.prices.quotes,
         committed=committed,
         expected=None if plan.forecast.unpriced else plan.forecast.expected,
-        ceiling=_ceiling(plan, kept, max_cost),
+        ceiling=_ceiling(plan, kept),
         jobs={step.job.output: (step.job.key, step.action) for step in kept.steps},
     )
     planfile.write(path, saved)
@@ -72,8 +71,9 @@ def pictures_of(recipe: Recipe) -> Mapping[str, str]:
     }
 
 
-def _ceiling(plan: Plan, kept: PlanSnapshot, max_cost: Decimal | None) -> Decimal:
-    bounds = [bound for bound in (max_cost, plan.recipe.run.max_cost) if bound is not None]
+def _ceiling(plan: Plan, kept: PlanSnapshot) -> Decimal:
+    limit = plan.recipe.run.max_cost
+    bounds = [] if limit is None else [limit]
     forecast, money = plan.forecast, kept.money
     if not forecast.unbounded and not money.unpriced:
         bounds.append(money.spent + money.reserved + forecast.most - forecast.resumed)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.errors import ExitCode
 from spark_batch.jobs import Size
 from spark_batch.jobs import request as requests
 from spark_batch.models import schemas
@@ -137,6 +138,52 @@ def test_the_most_that_it_may_cost(folder: Folder, call: Call) -> None:
     assert "at most 0.20 USD in all" in call("plan", folder.recipe, "--sandbox").out
     call("run", folder.recipe, "--sandbox", "--limit", "1")
     assert _document(call, folder)["cost_usd"]["most"] == "0.20"
+
+
+@pytest.mark.parametrize(
+    ("limit", "made"),
+    [("0.05", 1), ("0.06", 2), ("0.02", 0), ("0", 0), ("0.1199", 3), ("0.12", None)],
+)
+def test_a_plan_that_the_limit_will_stop_says_where(
+    folder: Folder, call: Call, limit: str, made: int | None
+) -> None:
+    """In words and as JSON; the run stops there."""
+    folder.edit("run: {", f"run: {{max_cost: {limit}, concurrency: 1, ")
+    document: Any = _document(call, folder)
+    told = call("plan", folder.recipe, "--sandbox").out
+    if made is None:
+        assert document["stop"] is None
+        assert "the limit is expected" not in told
+        return
+    first = document["jobs"][made]
+    assert document["stop"] == {"made": made, "job": first["job"], "output": first["output"]}
+    where = f"the limit is expected to stop it after {made} of 4 new pictures"
+    assert f"{where}, before {first['output']}\n" in told
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.OVER_BUDGET
+    assert len(folder.ledger()) == made
+    assert _document(call, folder)["stop"] == {**document["stop"], "made": 0}
+
+
+def test_what_is_spent_counts_and_a_shard_has_its_share(folder: Folder, call: Call) -> None:
+    """The room of a plan is what its own limit leaves."""
+    folder.edit("run: {", "run: {max_cost: 0.08, ")
+    shares: Any = [_document(call, folder, "--shard", f"{part}/2") for part in (1, 2)]
+    assert [share["cost_usd"]["limit"] for share in shares] == ["0.04", "0.04"]
+    stops = [share["stop"] for share in shares if share["counts"]["create"] > 1]
+    assert [stop["made"] for stop in stops] == [1] * len(stops) != []
+    call("run", folder.recipe, "--sandbox", "--limit", "1")
+    told = call("plan", folder.recipe, "--sandbox").out
+    assert "the limit is expected to stop it after 1 of 3 new pictures" in told
+
+
+def test_where_it_stops_is_not_known_without_a_price(folder: Folder, call: Call) -> None:
+    """A quote is one; without a price a run makes one picture to learn it."""
+    folder.edit("price: 0.03\n", "")
+    folder.edit("run: {", "run: {max_cost: 0.05, ")
+    stop: Any = _document(call, folder)["stop"]
+    assert stop is None
+    stop = _document(call, folder, "--quote")["stop"]
+    assert stop["made"] == 1
 
 
 def test_attempts_of_unknown_cost_are_named_beside_the_sum(

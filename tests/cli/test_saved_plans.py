@@ -234,6 +234,8 @@ def test_a_run_stops_at_the_ceiling(folder: Folder, call: Call, saved: Path) -> 
     folder.edit("run: {", "run: {max_cost: 5, concurrency: 1, ")
     ended = call("plan", folder.recipe, "--sandbox", "--out", saved, "--max-cost", "0.07")
     assert "it will stop before its end: it is expected to cost 0.12 USD" in ended.err
+    assert "to stop it after 2 of 4 new pictures, before photo/snow-" in ended.err
+    assert "limit 0.07 USD" in ended.out
     ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
     assert ended.code == ExitCode.OVER_BUDGET
     assert "0.06 of 0.07 USD are spent or reserved; save a new plan to go on" in ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from decimal import Decimal
 
@@ -130,6 +131,24 @@ def test_the_price_that_is_asked_about_is_that_of_the_limit(
     with project.prepare(recipe, project.RunOptions(limit=3)) as prepared:
         assert prepared.forecast.expected == Decimal("0.09")
         assert prepared.forecast.beyond_limit == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "question"),
+    [
+        ("5", "Create 4 pictures for about 0.12 USD?"),
+        ("0.07", "Create 2 of 4 pictures for about 0.06 USD, up to the limit of 0.07 USD?"),
+    ],
+)
+def test_the_question_is_about_what_the_limit_lets_be_made(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, limit: str, question: str
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    folder.edit("run: {", f"run: {{max_cost: {limit}, ")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    assert question in call("run", folder.recipe).err
 
 
 def test_an_uncertain_job_has_its_command(
