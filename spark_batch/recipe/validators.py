@@ -20,9 +20,9 @@ _KEPT = 20  # validators of recipes
 def recipe_validator(model: Model, models: Models) -> Validator:
     """A validator for recipes over `models`, by the rules of one of them.
 
-    The recipe's schema refers to the default model, so that editors can complete its parameters;
-    here `model` takes its place. The axes are those of all `models`: what only others have is
-    checked by their rules.
+    The recipe's schema refers to the default model, so that editors can complete its parameters,
+    and accepts what any model may have; here `model` takes the place of both. The axes are those of
+    all `models`: what only others have is checked by their rules.
     """
     folder, key = schemas.schema_folder(), _Hashed(model)
     structures = tuple(sorted(models.structures))
@@ -90,7 +90,11 @@ def _in_place(model: Model, sizes: Sequence[str]) -> Mapping[str, Any]:
         **model.parameters,
         "sizeName": {**named, "oneOf": known} if model.sizes or sizes else {},
     }
-    return {schemas.default_model(): {"$defs": parts}}
+    recipe = dict(schemas.schema(schemas.RECIPE))
+    del recipe["allOf"]  # what editors check in place of the rules of the recipe's models
+    of_default, *_ = recipe["$defs"]["shippedSizeName"]["anyOf"]
+    recipe["$defs"] = {**recipe["$defs"], "sizeName": of_default}
+    return {schemas.default_model(): {"$defs": parts}, schemas.RECIPE: recipe}
 
 
 def _with_axes(section: Mapping[str, Any], model: Model, axes: tuple[str, ...]) -> dict[str, Any]:
@@ -98,7 +102,7 @@ def _with_axes(section: Mapping[str, Any], model: Model, axes: tuple[str, ...]) 
     given = section["properties"]
     kept = {name: node for name, node in given.items() if name not in axes_of_schema()}
     own = {name: _axis(name, given, model) for name in axes}
-    return {**section, "properties": {**own, **kept}}
+    return {**section, "properties": {**own, **kept}, "additionalProperties": False}
 
 
 def _with_structures(

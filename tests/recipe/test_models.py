@@ -572,6 +572,43 @@ def test_the_schema_for_editors_has_every_model_and_parameter() -> None:
     given = set(recipe["properties"]["variants"]["properties"]) - {"takes"}
     assert given == own | {"scale", "size", "seed"}
     assert own <= set(recipe["$defs"]["inclusion"]["properties"])
+    assert {*recipe["$defs"]["shippedAxis"]["enum"]} == given | {"takes"}
+
+
+MATRIX = {"version": 1, "name": "x", "inputs": ["a.jpg"], "prompts": ["Red"]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"variants": {"size": ["1:1", "input", "1024x768", {"width": 1024, "height": 768}]}},
+        {"model": "vtrix_image_4_0", "variants": {"size": "2K", "mode": ["standard", "fast"]}},
+        {"model": "mine.json", "variants": {"style": "oil", "size": "small"}},
+        {"model": [MODEL.name, "mine.json"], "include": [{"style": ["oil"], "size": ["small"]}]},
+        {"model": "mine.json", "inputs": [{"path": "a.jpg", "size": "small"}]},
+        {"exclude": [{"style": "oil", "size": "2K"}]},
+    ],
+    ids=str,
+)
+def test_an_editor_takes_what_a_model_of_the_recipe_has(more: dict[str, Any]) -> None:
+    assert schemas.validator_of(schemas.bundled(schemas.RECIPE)).is_valid({**MATRIX, **more})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"variants": {"scales": 0.5}},
+        {"variants": {"size": "16:10"}},
+        {"variants": {"size": ["1:1", "16:10"]}},
+        {"model": "vtrix_image_4_0", "variants": {"style": "oil"}},
+        {"include": [{"style": "oil"}]},
+        {"inputs": [{"path": "a.jpg", "size": "small"}]},
+        {"model": "mine.json", "variants": {"size": 5}},
+    ],
+    ids=str,
+)
+def test_an_editor_marks_what_no_model_of_the_recipe_has(more: dict[str, Any]) -> None:
+    assert not schemas.validator_of(schemas.bundled(schemas.RECIPE)).is_valid({**MATRIX, **more})
 
 
 def test_a_million_jobs_over_two_models_are_counted_and_named(tmp_path: Path) -> None:
