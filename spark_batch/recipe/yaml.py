@@ -52,6 +52,7 @@ _WORDS: dict[str, Scalar] = {
 _NUMBER_BEGIN = frozenset("0123456789+-.")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_DASH = re.compile(r"[ \t]*-(?![^ \t])")  # of a list's item
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
@@ -183,6 +184,7 @@ class _Composer:
             if odd is not None:
                 mark = Mark(number + 1, odd[0] + 1)
                 self._findings.error(mark, code="character", path="", message=odd[1])
+        self._judge_dashes(start.line + 1, end.line)
         cut = COMMENT.match(lines[end.line], end.column) if isinstance(value, str) else None
         if cut:
             message = (
@@ -191,6 +193,19 @@ class _Composer:
             )
             mark = Mark(end.line + 1, cut.end())
             self._findings.warn(mark, code="hash-cuts", path="", message=message)
+
+    def _judge_dashes(self, first: int, last: int) -> None:
+        """Report a dash at the beginning of a line that continues a text: it makes no item."""
+        for number in range(first, last + 1):
+            dash = _DASH.match(self._findings.source.lines[number])
+            if dash:
+                message = (
+                    "this '-' begins no item, since the text above continues here; indent it as the"
+                    " list's other items, or put the whole text in quotes"
+                )
+                mark = Mark(number + 1, dash.end())
+                self._findings.error(mark, code="dash-joins", path="", message=message)
+                return
 
     def _key(self, top: _Open, event: Any, text: str, value: Scalar) -> None:
         mark = _mark(event)

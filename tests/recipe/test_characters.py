@@ -233,6 +233,41 @@ def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
     assert loaded(text + "silence: [hash-cuts]\n").warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("prompts:\n  - Make it blue\n    - Make it red\n", (5, 5)),
+        ("prompts:\n  - Make it blue\n\n      -\tMake it red\n", (6, 7)),
+        ("prompts:\n  - Make it\n    blue\n    -\n      Make it red\n", (6, 5)),
+        ("prompts:\n  - id: a\n    text: Make it blue\n      - Make it red\n", (6, 7)),
+        ("prompts: [Make it blue\n  - Make it red]\n", (4, 3)),
+        ("prompts: [a]\noutput:\n  dir: out\n    - more\n", (6, 5)),
+    ],
+)
+def test_a_dash_that_joins_two_texts_is_an_error(
+    errors: Errors, text: str, place: tuple[int, int]
+) -> None:
+    """YAML makes one text of both, which would be paid for as one prompt."""
+    found = [error for error in errors(HEAD + text) if error.code == "dash-joins"]
+    assert [(error.place.line, error.place.column) for error in found] == [place]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- Make it\n    blue -\n    and -red\n    -5 degrees\n    --- cold\n",
+        "- 'Make it\n    - blue'\n",
+        '- "Make it\n    - blue"\n',
+        "- |\n    Make it\n    - blue\n",
+        "- >\n    Make it\n    - blue\n",
+        "- Make it # blue\n    # - red\n",
+    ],
+)
+def test_a_dash_that_is_meant_is_no_error(loaded: Load, text: str) -> None:
+    """In quotes and in blocks, within a line, and before a word or number."""
+    assert loaded(f"{HEAD}{INPUTS}prompts:\n  {text}").warnings == ()
+
+
 def test_quotes_around_a_prompt_are_a_warning(loaded: Load, folder: Path) -> None:
     """They would be sent; those around a part of it are what the API's page advises."""
     texts = ["“Make it red”", "Write “Sale” on it", "„Mach es rot“", "“Sale” and “50%”"]
