@@ -44,7 +44,7 @@ def read(
     Paths are relative to the recipe's folder. A glob leaves out generated pictures, see
     `globs.select`.
     """
-    folder = around.folder
+    folder, before = around.folder, findings.errors
     entries: list[InputEntry] = []
     for at, item in enumerate(node.items()):
         where = f"inputs[{at}]"
@@ -52,6 +52,9 @@ def read(
             entries = _without(entries, item, where, folder, findings)
         else:
             entries += entries_of(item, where, around, findings)
+    if not entries and findings.errors == before:
+        message = "every input is taken out again by a '!' pattern; nothing is left to make"
+        findings.error(node.mark, code="inputs-all-out", path="inputs", message=message)
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
     entries = _fetched(entries, around.output, fetch, findings)
