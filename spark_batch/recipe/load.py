@@ -226,6 +226,7 @@ def _read_sections(
     _check_urls(listed or (), models, findings)
     variants.check_prices(None if "price" in broken else root.get("price"), models, findings)
     warnings.prompts(texts or (), models, findings)
+    warnings.commas(None if "prompts" in broken else root.get("prompts"), findings)
     return _Sections(
         models=models,
         name=name,

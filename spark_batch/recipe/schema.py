@@ -191,7 +191,9 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         hint = findings.suggestion(key, known)
         if not hint and is_recipe:
             hint = _elsewhere(key, fault.path)
-        if _is_text(key, fault, findings):
+        if _follows_comma(key, node, findings):
+            hint = "; put a text with ', ' in quotes"
+        elif _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
         if not hint and is_recipe and key in axes_of_schema():
             hint = _axis_hint(key, fault.path)
@@ -208,6 +210,16 @@ def _is_text(key: str, fault: Fault, findings: Findings) -> bool:
     is_item = fault.path[:1] != ("checks",) and fault.path and isinstance(fault.path[-1], int)
     is_alone = len(fault.value) == 1 and isinstance(fault.value[key], str)
     return bool(is_item) and is_alone and findings.closest(key, known) is None
+
+
+def _follows_comma(key: str, node: Node, findings: Findings) -> bool:
+    """Whether a key without a colon in `{…}` is what follows a comma in a text without quotes."""
+    value = node.get(key)
+    if value is None or value.value is not None or value.raw:
+        return False
+    begin = findings.line(node.mark.line)[node.mark.column - 1 :]
+    before = findings.line(value.mark.line)[: value.mark.column - 1]
+    return begin.startswith("{") and not before.rstrip().endswith(":")
 
 
 def _axis_hint(key: str, path: Path) -> str:

@@ -13,7 +13,7 @@ from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.variants import Located, whole
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import bytes_text
+from spark_batch.text import bytes_text, quoted
 
 # Ends of instructions. _STRONG are verbs that are hardly ever nouns: "a red hat and paint" has no
 # second instruction.
@@ -54,6 +54,35 @@ def prompts(found: Iterable[PromptEntry], models: Models, findings: Findings) ->
             findings.warn(
                 entry.node.mark, code="prompt-many-instructions", path=entry.where, message=message
             )
+
+
+def commas(node: Node | None, findings: Findings) -> None:
+    """Warn about `[…]` in which a comma seems to cut a prompt without quotes."""
+    if node is None or _written_with(node, findings) != "[":
+        return
+    plain = [_is_plain(item, findings) for item in node.items()]
+    texts = [item.text() for item in node.items()]
+    if not (plain and plain[0] and texts[0][:1].isupper()):
+        return
+    for at in range(1, len(texts)):
+        if plain[at - 1] and plain[at] and texts[at][:1].islower():
+            message = (
+                f"{quoted(texts[at])} is a prompt of its own, because a comma ends a text without"
+                " quotes; put a text with ', ' in quotes"
+            )
+            mark = node.items()[at].mark
+            findings.warn(mark, code="comma-cuts", path=f"prompts[{at}]", message=message)
+            return
+
+
+def _is_plain(item: Node, findings: Findings) -> bool:
+    """Whether an item of `[…]` is a text without quotes."""
+    return isinstance(item.value, str) and _written_with(item, findings) not in ("'", '"')
+
+
+def _written_with(node: Node, findings: Findings) -> str:
+    """The first character of a value in the file; empty for a recipe that is a mapping."""
+    return findings.line(node.mark.line)[node.mark.column - 1 :][:1]
 
 
 def best_length(models: Models) -> int | None:

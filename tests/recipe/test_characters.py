@@ -268,6 +268,32 @@ def test_a_dash_that_is_meant_is_no_error(loaded: Load, text: str) -> None:
     assert loaded(f"{HEAD}{INPUTS}prompts:\n  {text}").warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("prompts", "column"),
+    [
+        ("[Make it blue, red and green]", 25),
+        ("[Make it blue, A hat, red and green]", 32),
+        ("[Make it blue, 3 cats, a dog, a cow]", 33),
+        ("['Make it blue', A hat]", None),
+        ("[Make it blue, 'red and green']", None),
+        ("['Make it blue', red and green]", None),
+        ("[Make it blue, 'A hat', a cat]", None),
+        ("[make it blue, red and green]", None),
+        ("[Make it blue, Make it red]", None),
+        ("[Make it blue, {text: a hat}]", None),
+        ("\n  - Make it blue\n  - red and green", None),
+    ],
+)
+def test_a_comma_that_seems_to_cut_a_prompt_is_a_warning(
+    loaded: Load, prompts: str, column: int | None
+) -> None:
+    """Where a text without quotes begins with a small letter, and the first with a capital one."""
+    found = loaded(f"{HEAD}{INPUTS}prompts: {prompts}\nsilence: [prompt-many-instructions]\n")
+    assert [(warning.code, warning.place.column) for warning in found.warnings] == (
+        [("comma-cuts", column)] if column else []
+    )
+
+
 def test_quotes_around_a_prompt_are_a_warning(loaded: Load, folder: Path) -> None:
     """They would be sent; those around a part of it are what the API's page advises."""
     texts = ["“Make it red”", "Write “Sale” on it", "„Mach es rot“", "“Sale” and “50%”"]
