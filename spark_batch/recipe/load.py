@@ -226,6 +226,8 @@ def _read_sections(
     _check_urls(listed or (), models, findings)
     variants.check_prices(None if "price" in broken else root.get("price"), models, findings)
     warnings.prompts(texts or (), models, findings)
+    columns = {} if table is None or table.has_prompts else table.spellings
+    warnings.placeholders(texts or (), columns, findings)
     warnings.commas(None if "prompts" in broken else root.get("prompts"), findings)
     return _Sections(
         models=models,

@@ -250,7 +250,7 @@ def _tokens(
         fault = _fault(token, names, findings.suggestion)
         if fault:
             right = False
-            mark = _spot(token.written, node.mark, findings)
+            mark = spot(token.written, node.mark, findings)
             findings.error(mark, code="variable", path=name.where, message=fault)
     return tokens if right else None
 
@@ -275,7 +275,7 @@ def _fault(
     return f"unknown variable {quoted('${' + name + '}')}{hint}"
 
 
-def _spot(token: str, mark: Mark, findings: Findings) -> Mark:
+def spot(token: str, mark: Mark, findings: Findings) -> Mark:
     """The place of a token at or after `mark`, or `mark` itself if the token is escaped."""
     lines = findings.source.lines
     for number in range(mark.line, len(lines) + 1):

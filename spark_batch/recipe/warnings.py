@@ -10,10 +10,10 @@ from spark_batch.models import Model, Models, PictureRules
 from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
-from spark_batch.recipe.prompts import PromptEntry
+from spark_batch.recipe.prompts import PromptEntry, spot
 from spark_batch.recipe.variants import Located, whole
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import bytes_text, quoted
+from spark_batch.text import bytes_text, quoted, template_tokens
 
 # Ends of instructions. _STRONG are verbs that are hardly ever nouns: "a red hat and paint" has no
 # second instruction.
@@ -22,6 +22,11 @@ _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
 _JOINT = re.compile(r"[.!?;,\n]|\b(?:and|then)\b", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
 QUOTES = "in typographic quotes, which are sent as well; remove them, or write plain ones"
+# A name as other tools write a variable. The `$` of ${name} and $$ is no beginning of one.
+_WITHIN = r"([^{}<>\[\]$%]*)"
+_FOREIGN = re.compile(
+    rf"(?<!\$)(?:\{{?\{{{_WITHIN}\}}\}}?|<{_WITHIN}>|\[{_WITHIN}\]|%([\w-]+)%|\$(\w+))"
+)
 _CHECKED_TEXTS = 1000  # texts of one entry; they differ in the values of variables alone
 _STRONG = frozenset(
     {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}
@@ -54,6 +59,39 @@ def prompts(found: Iterable[PromptEntry], models: Models, findings: Findings) ->
             findings.warn(
                 entry.node.mark, code="prompt-many-instructions", path=entry.where, message=message
             )
+
+
+def placeholders(
+    found: Sequence[PromptEntry], columns: Mapping[str, str], findings: Findings
+) -> None:
+    """Warn about variables that prompts have in the form of another tool; they are sent as such.
+
+    `columns` are the names of a table's variables, by each way to write them.
+    """
+    known = {**columns, **{name: name for entry in found for name in entry.variables}}
+    for entry in found:
+        if placeholder := foreign_placeholder(entry.node.text(), known):
+            written, name = placeholder
+            mark = spot(written, entry.node.mark, findings)
+            message = f"{quoted(written)} {sent_as_written(name)}"
+            findings.warn(mark, code="prompt-placeholder", path=entry.where, message=message)
+
+
+def foreign_placeholder(text: str, known: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first variable that a text has in the form of another tool, as written, and its name.
+
+    None where the text has it as `${name}`, too. `known` are names by each way to write them.
+    """
+    for match in _FOREIGN.finditer(text) if known else ():
+        name = known.get((match[match.lastindex or 0]).strip())
+        if name is not None and name not in {token.name for token in template_tokens(text)}:
+            return match[0], name
+    return None
+
+
+def sent_as_written(name: str) -> str:
+    """What is wrong with a variable in the form of another tool."""
+    return f"is sent as it is written; for the value write ${{{name}}}"
 
 
 def commas(node: Node | None, findings: Findings) -> None:

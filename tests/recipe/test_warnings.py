@@ -97,6 +97,55 @@ def test_a_globs_pictures_are_told_together(loaded: Load, folder: Path) -> None:
     assert "10 of 11 pictures, such as p0.png" in found.warnings[1].message
 
 
+FOREIGN = ["{sky}", "{{sky}}", "{{ sky }}", "$sky", "%sky%", "<sky>", "[sky]", "{Sky now}"]
+
+
+@pytest.mark.parametrize("written", [*FOREIGN, "[Sky now]"])
+def test_a_column_in_the_form_of_another_tool(loaded: Load, folder: Path, written: str) -> None:
+    """It would be sent as it is written, with each row."""
+    name = "sky_now" if "now" in written else "sky"
+    (folder / "t.csv").write_text("image,sky,Sky now\nphotos/hero.jpg,red,blue\n")
+    (warning,) = loaded(f"{HEAD}rows: t.csv\nprompts:\n  - 'A sky: {written}.'\n").warnings
+    assert (warning.code, warning.place.line) == ("prompt-placeholder", 5)
+    assert warning.source[warning.place.column - 1 :].startswith(written)
+    assert warning.message.endswith(f"for the value write ${{{name}}}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A {sky} of ${sky}",
+        "A $${sky}",
+        "A $$sky",
+        "A {} and a {cloud} [x] <b>",
+        "A $skyline",
+        "50% sky and 50% sea",
+        "A [red sky]",
+    ],
+)
+def test_what_is_no_variable_of_another_tool(loaded: Load, folder: Path, text: str) -> None:
+    """Other names, escaped ones, and one that the text has as `${name}`, too."""
+    (folder / "t.csv").write_text("image,sky\nphotos/hero.jpg,red\n")
+    assert _said(loaded(f"{HEAD}rows: t.csv\nprompts: ['{text}']\n")) == []
+
+
+def test_a_column_in_the_form_of_another_tool_in_the_prompts_of_rows(
+    loaded: Load, folder: Path
+) -> None:
+    """Once for all rows, at the first of them."""
+    rows = "".join(f"photos/hero.jpg,red,{text}\n" for text in ["A ${sky}", "A {sky}", "B {sky}"])
+    (folder / "t.csv").write_text("image,sky,prompt\n" + rows)
+    (warning,) = loaded(HEAD + "rows: t.csv\n").warnings
+    assert (warning.code, warning.place.line) == ("prompt-placeholder", 3)
+    assert warning.message.startswith("in 2 rows, this one first: '{sky}' is sent as it is")
+
+
+def test_a_variable_of_another_prompt_in_the_form_of_another_tool(loaded: Load) -> None:
+    """Its own would be an error, since its values would change nothing."""
+    text = "prompts: [{text: 'A ${hat}', vars: {hat: [red, blue]}}, 'B {hat}', 'C {coat}']\n"
+    assert _said(loaded(HEAD + INPUTS + text)) == ["prompts[1] prompt-placeholder"]
+
+
 def test_large_file(folder: Path) -> None:
     """A file between the recommended and the allowed bytes is told."""
     rules = MODEL.picture

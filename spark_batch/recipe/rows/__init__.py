@@ -192,6 +192,7 @@ def _warn(
             which = f"{len(quotes)} prompts, this one first, are"
         mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
         table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
+    _warn_placeholders(table)
     own = [picture for picture in pictures.values() if picture.where == "image"]
     warnings.inputs(own, blocks, models, table.findings)
     seeds: dict[Scalar, Row] = {}
@@ -203,3 +204,19 @@ def _warn(
         for seed, row in seeds.items():
             node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
             warnings.seeds(node, model, table.findings, path="seed")
+
+
+def _warn_placeholders(table: Table) -> None:
+    """Warn about rows whose prompt has a variable in the form of another tool."""
+    known = table.spellings
+    found = [
+        (row, *placeholder)
+        for row in table.rows
+        if (placeholder := warnings.foreign_placeholder(str(row.cells.get("prompt", "")), known))
+    ]
+    if found:
+        row, written, name = found[0]
+        rows = "" if len(found) == 1 else f"in {len(found)} rows, this one first: "
+        message = f"{rows}{quoted(written)} {warnings.sent_as_written(name)}"
+        mark = table.mark(row, "prompt")
+        table.findings.warn(mark, code="prompt-placeholder", path="prompt", message=message)

@@ -96,6 +96,11 @@ class Table:
         """The columns that are variables, each with its name in `${...}`."""
         return self._columns.variables
 
+    @property
+    def spellings(self) -> dict[str, str]:
+        """The names of variables, by each way to write them: as in `${...}`, and as a column."""
+        return {**{name: name for name in self.free.values()}, **self.free}
+
     @cached_property
     def has_prompts(self) -> bool:
         """Whether the rows have prompts of their own."""
