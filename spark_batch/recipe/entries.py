@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -243,25 +243,41 @@ def _glob(
 def _no_match(pattern: str, folder: Path) -> str:
     """The error for a glob that matches no file."""
     where = "" if Path(pattern).is_absolute() else f" in {quoted(str(folder))}"
-    return f"no file matches {quoted(pattern)}{where}{_other_case(pattern, folder)}"
+    found = _other_case((pattern,), folder)
+    hint = f"; {differing(found, 'it', folder)}" if found else ""
+    return f"no file matches {quoted(pattern)}{where}{hint}"
 
 
-def _other_case(pattern: str, folder: Path) -> str:
-    """A hint for a pattern that matches files when upper and lower case are the same."""
-    if "[" in pattern:
-        return ""
-    either = "".join(
-        f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in pattern
-    )
+def beside(pattern: str, around: Surroundings, known: Collection[Path | None]) -> Sequence[Path]:
+    """The files that a glob matches when the case of letters from its first wildcard on is ignored.
+
+    Without those that are `known`, and empty for a search that fails.
+    """
+    matches = _other_case(globs.parts(pattern), around.folder)
+    found = [file for file in matches if file not in known]
+    return select(found, pattern, around).files if found else ()
+
+
+def differing(files: Sequence[Path], pattern: str, folder: Path) -> str:
+    """The beginning of a message about files that match but for the case of letters."""
+    which = counted(len(files), "file differs", "files differ")
+    such = quoted(relative(files[0], folder))
+    return f"{which} from {pattern} in upper and lower case alone, such as {such}"
+
+
+def _other_case(parts: Sequence[str], folder: Path) -> list[Path]:
+    """The files that a glob matches when upper and lower case are the same in its last part.
+
+    Empty where that part has a `[` of its own.
+    """
+    *before, last = parts
+    if "[" in last:
+        return []
+    either = (f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in last)
     try:
-        found = globs.find(folder, either)
+        return globs.find(folder, "".join((*before, *either)))
     except ValueError:
-        return ""
-    if not found:
-        return ""
-    files = counted(len(found), "file differs", "files differ")
-    such = quoted(relative(found[0], folder))
-    return f"; {files} from it in upper and lower case alone, such as {such}"
+        return []
 
 
 def _report_left_out(

@@ -81,6 +81,13 @@ def base(folder: Path, pattern: str) -> Path:
     return _split(folder, pattern)[0]
 
 
+def parts(pattern: str) -> tuple[str, str]:
+    """A glob in two: up to the last `/` before its first wildcard, and the rest."""
+    wildcard = _MAGIC.search(pattern)
+    at = pattern.rfind("/", 0, wildcard.start()) + 1 if wildcard else 0
+    return pattern[:at], pattern[at:]
+
+
 def _is_text(name: str) -> bool:
     """Whether a name is text: Python decodes bytes that are not UTF-8 to surrogates."""
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)

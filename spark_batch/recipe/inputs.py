@@ -16,6 +16,8 @@ from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.entries import (
     SCHEME,
     InputEntry,
+    beside,
+    differing,
     entries_of,
     entry_of,
     is_address,
@@ -48,13 +50,15 @@ def read(
     entries: list[InputEntry] = []
     for at, item in enumerate(node.items()):
         where = f"inputs[{at}]"
-        if isinstance(item.value, str) and item.value.startswith("!"):
+        if _takes_out(item):
             entries = _without(entries, item, where, folder, findings)
         else:
             entries += entries_of(item, where, around, findings)
     if not entries and findings.errors == before:
         message = "every input is taken out again by a '!' pattern; nothing is left to make"
         findings.error(node.mark, code="inputs-all-out", path="inputs", message=message)
+    if findings.errors == before:
+        _warn_other_case(entries, node, around, findings)
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
     entries = _fetched(entries, around.output, fetch, findings)
@@ -85,7 +89,7 @@ def _without(
 
     Reports a pattern that removes nothing.
     """
-    pattern = node.text().strip()[1:].strip()
+    pattern = _taken_out(node)
     kept = [entry for entry in entries if not fnmatchcase(entry.image(folder), pattern)]
     if len(kept) == len(entries):
         folded, names = pattern.casefold(), (entry.image(folder) for entry in entries)
@@ -96,6 +100,48 @@ def _without(
         message = f"no input before it matches {quoted(pattern)}; {advice}"
         findings.error(node.mark, code="no-match", path=where, message=message)
     return kept
+
+
+def _takes_out(node: Node) -> bool:
+    """Whether an item is `!PATTERN`."""
+    return isinstance(node.value, str) and node.value.startswith("!")
+
+
+def _taken_out(node: Node) -> str:
+    """The pattern of an item `!PATTERN`."""
+    return node.text().strip()[1:].strip()
+
+
+def _warn_other_case(
+    entries: Sequence[InputEntry], node: Node, around: Surroundings, findings: Findings
+) -> None:
+    """Warn about files that match a glob but for the case of letters, and that no item names."""
+    folder, known = around.folder, {entry.file for entry in entries}
+    found = [
+        (entry, files)
+        for entry in {entry.where: entry for entry in entries}.values()
+        if _is_of_glob(entry, folder)
+        and (files := beside(entry.node.text().strip(), around, known))
+    ]
+    without = [_taken_out(item) for item in node.items() if _takes_out(item)]
+    taken = {entry.image(folder) for entry in entries} if found else set()
+    for entry, files in found:
+        images = {file: replace(entry, file=file).image(folder) for file in files}
+        left = [
+            file
+            for file, image in images.items()
+            if image not in taken and not any(fnmatchcase(image, pattern) for pattern in without)
+        ]
+        if left:
+            which = differing(left, quoted(entry.node.text().strip()), folder)
+            message = f"{which}; to take them too, list them or a pattern for them"
+            findings.warn(entry.node.mark, code="input-case", path=entry.where, message=message)
+
+
+def _is_of_glob(entry: InputEntry, folder: Path) -> bool:
+    """Whether an entry is one of the files that a glob matches."""
+    text = entry.node.text().strip()
+    return entry.file is not None and globs.is_glob(text) and not globs.is_file_name(folder, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +145,48 @@ def test_a_variable_of_another_prompt_in_the_form_of_another_tool(loaded: Load) 
     """Its own would be an error, since its values would change nothing."""
     text = "prompts: [{text: 'A ${hat}', vars: {hat: [red, blue]}}, 'B {hat}', 'C {coat}']\n"
     assert _said(loaded(HEAD + INPUTS + text)) == ["prompts[1] prompt-placeholder"]
+
+
+def _copies(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((folder / "photos" / "hero.jpg").read_bytes())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ignores case in names")
+def test_files_that_a_glob_leaves_out_for_their_case(loaded: Load, folder: Path) -> None:
+    """Once for a glob, with their number and an example."""
+    _copies(folder, "photos/b.JPG", "photos/c.Jpg", "photos/d.png")
+    found = loaded(HEAD + "prompts: [Make it red]\ninputs: ['photos/*.jpg']\n")
+    assert _said(found) == ["inputs[0] input-case"]
+    assert found.warnings[0].message.startswith(
+        "2 files differ from 'photos/*.jpg' in upper and lower case alone, such as 'photos/b.JPG'"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ignores case in names")
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        "['photos/*.jpg', 'photos/*.JPG']",
+        "['photos/*.jpg', {path: ./photos/../photos/b.JPG, id: b}]",
+        "['photos/*', '!photos/b*']",
+        "['photos/*.jpg', photos/b.JPG, '!photos/b*']",
+        "['photos/[h]*.jpg']",
+        "[photos/hero.jpg]",
+    ],
+)
+def test_files_of_another_case_that_an_item_names(loaded: Load, folder: Path, inputs: str) -> None:
+    """Another item takes them or takes them out; a path and `[…]` mean what they say."""
+    _copies(folder, "photos/b.JPG", "out/x/HERO/hero.JPG", "PHOTOS/z.jpg")
+    assert _said(loaded(f"{HEAD}prompts: [Make it red]\ninputs: {inputs}\n")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ignores case in names")
+def test_a_picture_that_was_made_is_not_left_out_for_its_case(loaded: Load, folder: Path) -> None:
+    """It would not be an input in any case."""
+    _copies(folder, "out/x/hero/made.JPG")
+    assert _said(loaded(HEAD + "prompts: [Make it red]\ninputs: ['**/*.jpg']\n")) == []
 
 
 def test_large_file(folder: Path) -> None:
