@@ -15,10 +15,13 @@ COMMENT = re.compile(r"[ \t]+#(?=[^\s#])")  # one that may be a part of the text
 MAX_DEPTH = 40
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
+_BEGINNING = "a text cannot begin with this character; put the text in quotes"
+_MARKERS = (" an alias", " an anchor", " a tag")  # which begin with `*`, `&` and `!`
 # Messages for the problems of PyYAML's two parsers, by a part of the parser's text.
 _EXPLAINED = (
     ("mapping values", "a colon is not expected here; put a text with ': ' in quotes"),
-    ("cannot start any token", "a text cannot begin with this character; put the text in quotes"),
+    ("cannot start any token", _BEGINNING),
+    ("tag handle", _BEGINNING),
     ("unexpected end of stream", "a quote is opened here and never closed"),
     ("',' or ']'", "a ',' or the ']' that closes the list is missing before this"),
     ("',' or '}'", "a ',' or the '}' that closes the mapping is missing before this"),
@@ -39,7 +42,8 @@ def syntax_error(error: yaml.MarkedYAMLError, findings: Findings) -> Stop:
     """Add the error that stopped the parser, and return the exception to raise."""
     lines, problem = findings.source.lines, error.problem or ""
     at = error.problem_mark or error.context_mark
-    if "end of stream" in problem:
+    is_marker = (error.context or "").endswith(_MARKERS)
+    if is_marker or "end of stream" in problem:
         at = error.context_mark or at
     mark = _inside(Mark(at.line + 1, at.column + 1) if at else Mark(), lines)
     if "nesting depth" in problem:
@@ -49,7 +53,8 @@ def syntax_error(error: yaml.MarkedYAMLError, findings: Findings) -> Stop:
     if odd is not None:
         mark, message = odd
         return stop(findings, mark, "character", message)
-    message = _explained(problem, lines[mark.line - 1][mark.column - 1 : mark.column])
+    character = lines[mark.line - 1][mark.column - 1 : mark.column]
+    message = _BEGINNING if is_marker else _explained(problem, character)
     return stop(findings, mark, "yaml", message + _comment_hint(mark, lines))
 
 

@@ -52,6 +52,7 @@ _WORDS: dict[str, Scalar] = {
 _NUMBER_BEGIN = frozenset("0123456789+-.")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_WHOLE = re.compile(r"(?:^|[^\w,.+-])([-+]?[0-9]+),\Z")  # a number and a comma behind it
 _DASH = re.compile(r"[ \t]*-(?![^ \t])")  # of a list's item
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -213,7 +214,9 @@ class _Composer:
             raise self._fatal(event, "anchor", "an anchor at a key is not allowed; remove it")
         top.key, top.dropped = text, not isinstance(value, str) or text in top.keys
         if not isinstance(value, str):
-            message = f"a key is a text, not {text or 'nothing'}; put it in quotes"
+            message = self._decimals(event) or (
+                f"a key is a text, not {text or 'nothing'}; put it in quotes"
+            )
             self._findings.error(mark, code="key", path="", message=message)
         elif text == "<<" and not event.style:
             message = "merge keys (<<) are not part of YAML 1.2; write the keys out"
@@ -224,6 +227,15 @@ class _Composer:
             self._findings.error(mark, code="duplicate-key", path="", message=message)
         else:
             top.keys[text] = mark
+
+    def _decimals(self, event: Any) -> str | None:
+        """The message for a key that is what follows the comma of `5,00` in `{…}`."""
+        line, at, end = self._findings.line(_mark(event).line), event.start_mark, event.end_mark
+        whole = _WHOLE.search(line[max(0, at.column - _LONGEST) : at.column])
+        after = line[end.column : end.column + _LONGEST].lstrip()
+        if not (whole and event.value.isdecimal()) or after.startswith(":"):
+            return None
+        return f"a comma ends the number {whole[1]}; write {whole[1]}.{event.value} for decimals"
 
     def _begin(self, event: Any) -> None:
         self._no_tag(event)
@@ -287,7 +299,9 @@ class _Composer:
     def _no_tag(self, event: Any) -> None:
         if event.tag is not None:
             tag = quoted(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            message = f"tags such as {tag} are not allowed; remove it"
+            is_text = event.tag.startswith("!")
+            advice = "put a text that begins with '!' in quotes" if is_text else "remove it"
+            message = f"tags such as {tag} are not allowed; {advice}"
             self._findings.error(_mark(event), code="tag", path="", message=message)
 
     def _deep(self, event: Any) -> Stop:

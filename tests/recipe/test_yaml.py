@@ -107,6 +107,41 @@ def test_the_garbage_collector_is_left_alone(
     assert _read(tmp_path / "a.yaml", "a: [1]")[0] is not None
 
 
+BEGINNING = "a text cannot begin with this character; put the text in quotes"
+TAG = "are not allowed; put a text that begins with '!' in quotes"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [*.jpg]", f"1:5 {BEGINNING}"),
+        ("a:\n  - **/*.jpg", f"2:5 {BEGINNING}"),
+        ("a: *photos/b.jpg", f"1:4 {BEGINNING}"),
+        ("a: & b", f"1:4 {BEGINNING}"),
+        ("a: !b!c.jpg", f"1:4 {BEGINNING}"),
+        ("a:\n  - !b.jpg", f"2:5 tags such as '!b.jpg' {TAG}"),
+        ("a: !p/*", f"1:4 tags such as '!p/*' {TAG}"),
+        ("a: !!str b", "1:4 tags such as '!!str' are not allowed; remove it"),
+        ("a: {b: 5,00}", "1:10 a comma ends the number 5; write 5.00 for decimals"),
+        ("a: {b: -0,5 , c: d}", "1:11 a comma ends the number -0; write -0.5 for decimals"),
+        ("a: {b: c, 5}", "1:11 a key is a text, not 5; put it in quotes"),
+        ("a: {b: 1,2: 3}", "1:10 a key is a text, not 2; put it in quotes"),
+        ("a: {b: c1,2}", "1:11 a key is a text, not 2; put it in quotes"),
+    ],
+)
+@pytest.mark.parametrize("parser", ["C", "Python"])
+def test_what_to_write_for_a_text_or_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str, parser: str
+) -> None:
+    """Signs at the beginning of a text, and decimal commas in a mapping, are what people write."""
+    if parser == "Python":
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    found = [f"{e.place.line}:{e.place.column} {e.message}" for e in read(path)[1].of("error")]
+    assert found == [said]
+
+
 @pytest.mark.parametrize("text", ["a: [1", "a:\n\t- b", "a: 'x", "a: b: c", "a: &a [*a]", "a: @x"])
 def test_without_the_c_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """PyYAML's own parser serves as well and is explained in the same words."""
