@@ -187,17 +187,19 @@ class Budget:
     def _ask_blind(self, limit: Decimal) -> Verdict:
         """Allow one job, to learn the price; when the API reports none, allow no more.
 
-        Allow none while no price is known and an attempt without a reservation may be billed: it
-        may be that first job. The cost of a failed attempt is not the price of a picture, but the
-        next attempt may cost as much.
+        Allow none while no price is known and an attempt without a reservation may be billed, or
+        is finished without a cost: it may be that first job, of this run or of an earlier one. The
+        cost of a failed attempt is not the price of a picture, but the next attempt may cost as
+        much.
         """
         if self._open:
             return Wait()
-        if self._learned_nothing:
+        knows_none = not self._prices.highest()
+        if self._learned_nothing or (knows_none and self._unpriced > self._doubtful):
             return _cured(
                 f"the API reports no price, and there is a limit of {limit} USD: ", Cure.PRICE
             )
-        if self._doubtful and not self._prices.highest():
+        if knows_none and self._doubtful:
             return _cured(
                 f"{counted(self._doubtful, 'attempt')} of unknown price may be billed, and there is"
                 f" a limit of {limit} USD: `spark-batch status` lists them; ",

@@ -79,20 +79,22 @@ def test_a_price_that_is_never_told_stops_a_run_with_a_limit() -> None:
     assert isinstance(budget.ask(SIZE), Over)
 
 
-def test_a_price_that_earlier_runs_did_not_learn_is_learned_by_one_job() -> None:
-    """Books that were taken over from a manifest name no price: one job goes first all the same."""
+def test_a_price_that_earlier_runs_did_not_learn_is_not_paid_for_again() -> None:
+    """Finished attempts without a cost were that first job; a manifest may have brought them."""
     before = Money(spent=usd("0.02"), reserved=usd("0"), unpriced=2)
-    budget = a_budget("0.20", None, before)
-    assert budget.ask(SIZE) == Go(None)
-    budget.reserve(1, None)
-    assert budget.ask(SIZE) == Wait()
-    budget.charge(1, SIZE, usd("0.04"))
-    assert budget.committed == usd("0.14")  # the two without a price count with the highest one
+    verdict = a_budget("0.20", None, before).ask(SIZE)
+    assert isinstance(verdict, Over)
+    assert verdict.reason.startswith("the API reports no price")
+
+
+def test_finished_attempts_without_a_cost_stop_nothing_once_a_price_is_known() -> None:
+    """They count with the highest one, and a job of another size goes first to learn its own."""
+    before = Money(spent=usd("0.04"), reserved=usd("0"), unpriced=2)
+    prices = Prices(charges=[Charge(SIZE, usd("0.04"))])
+    budget = Budget(limit=usd("0.20"), money=before, prices=prices)
+    assert budget.committed == usd("0.12")
+    assert budget.ask(SMALL) == Go(None)
     assert budget.ask(SIZE) == Go(usd("0.04"))
-    budget.reserve(2, usd("0.04"))
-    assert budget.ask(SIZE) == Wait()
-    budget.charge(2, SIZE, usd("0.04"))
-    assert isinstance(budget.ask(SIZE), Over)
 
 
 def test_an_attempt_that_may_be_billed_keeps_others_back_while_no_price_is_known() -> None:

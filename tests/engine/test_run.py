@@ -293,6 +293,15 @@ def test_a_task_whose_cost_never_comes_is_no_reason_to_resolve(make_world: MakeW
     assert "the API reports no price" in tally.halted.reason
 
 
+def test_a_picture_whose_price_is_not_told_is_the_only_one_of_all_runs(
+    make_world: MakeWorld,
+) -> None:
+    """With a limit, the second run knows that the first one has learned nothing."""
+    world = make_world(script={"poll": ["no-usage"] * 50}, max_cost=Decimal(5))
+    world.recipe = replace(world.recipe, prices={})
+    assert [world.run().created for _ in range(3)] == [1, 0, 0]
+
+
 def test_a_limit_bounds_the_jobs_that_are_sent_as_well(make_world: MakeWorld) -> None:
     """Of two that fail for good, none is replaced by a third."""
     world = make_world(script={"create": ["create-code:003003002"] * 9}, concurrency=1)
