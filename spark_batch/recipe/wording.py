@@ -19,6 +19,8 @@ Path = tuple[str | int, ...]
 
 _LISTED = 20  # values that a message lists
 _PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+# Whole numbers with marks between the thousands: 1.000, 1,000,000.
+_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})+|(?:,[0-9]{3})+)")
 _UNITS = {
     "minItems": ("list", "value"),
     "minLength": ("text", "character"),
@@ -131,7 +133,8 @@ def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     elif fault.limit == "boolean" and isinstance(fault.value, str):
         hint = _truth_hint(fault.value)
     elif fault.limit in ("number", "integer") and isinstance(fault.value, str):
-        hint = _number_hint(fault.value)
+        whole = without_thousands(fault.value) if fault.limit == "integer" else None
+        hint = _whole_hint(fault.value, whole) if whole else _number_hint(fault.value)
     return "type", f"expected {expected}, not {shown}{hint}"
 
 
@@ -139,6 +142,18 @@ def _truth_hint(text: str) -> str:
     """Advice for a text that stands for true or false."""
     word = _TRUTH.get(text.strip().lower())
     return f"; write {word}, without quotes" if word else ""
+
+
+def without_thousands(text: str) -> str | None:
+    """A whole number without the marks between its thousands; None for a text without such."""
+    return re.sub("[.,]", "", text) if _THOUSANDS.fullmatch(text) else None
+
+
+def _whole_hint(text: str, whole: str) -> str:
+    """Advice for a whole number with marks between its thousands, which may be decimal ones."""
+    number = resolve(text.replace(",", "."))
+    is_whole = isinstance(number, float) and number.is_integer()
+    return f"; write {whole}" + (f", or {number:.0f} if that is meant" if is_whole else "")
 
 
 def _number_hint(text: str) -> str:

@@ -401,6 +401,18 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
             "t.csv:2:1: error: the row has 4 cells, the header 3; put a text with a semicolon in",
         ),
         (
+            "image;colour;title;seed\na.jpg;r;t;1.000\n",
+            "t.csv:2:11: error: seed: expected a whole number, not '1.000'; write 1000, or 1 if",
+        ),
+        (
+            "image;colour;title;seed\na.jpg;r;t;1,000\n",
+            "t.csv:2:11: error: seed: expected a whole number, not '1,000'; write 1000, or 1 if",
+        ),
+        (
+            'image,colour,title,seed\na.jpg,r,t,"1,234,000"\n',
+            "t.csv:2:11: error: seed: expected a whole number, not '1,234,000'; write 1234000",
+        ),
+        (
             "image,colour,title\na.jpg,r," + "x" * 900 + "\n",
             "t.csv:2:9: error: title: the prompt 'text': ",
         ),
@@ -411,6 +423,19 @@ def test_what_is_wrong_in_a_table_is_an_error_at_its_place(
 ) -> None:
     (folder / "t.csv").write_text(table)
     assert any(expected in error for error in errors_of(folder, "t.csv"))
+
+
+@pytest.mark.parametrize("cell", ["1000", "1000,0", "1000.0", "1000,000", "1e3"])
+def test_a_whole_number_may_have_decimals_as_spreadsheets_write_them(
+    folder: Path, cell: str
+) -> None:
+    (folder / "t.csv").write_text(f"image;colour;title;seed\na.jpg;r;t;{cell}\n")
+    assert {job.seed for job in jobs_of(folder, "t.csv")} == {1000}
+
+
+def test_a_number_that_may_have_decimals_may_have_three(folder: Path) -> None:
+    (folder / "t.csv").write_text("image;colour;title;scale\na.jpg;r;t;1.000\n")
+    assert {job.scale for job in jobs_of(folder, "t.csv")} == {1}
 
 
 def test_a_table_without_prompts_needs_those_of_the_recipe(folder: Path) -> None:

@@ -45,7 +45,13 @@ def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> 
         for name in model.further
     }
     several = {MODEL: True} if len(models.chosen) > 1 else {}
-    return Table(folder / text, {**several, **parameters})
+    whole = {
+        name
+        for model in models.chosen
+        for name, schema in model.parameters.items()
+        if schema.get("type") == "integer"
+    }
+    return Table(folder / text, {**several, **parameters}, whole)
 
 
 def read(

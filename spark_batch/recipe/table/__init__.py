@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -45,15 +45,18 @@ class _Reader(Protocol):
 class Table:
     """The rows of a table file, and its errors."""
 
-    def __init__(self, path: Path, parameters: Mapping[str, bool] = _NONE) -> None:
+    def __init__(
+        self, path: Path, parameters: Mapping[str, bool] = _NONE, whole: Collection[str] = ()
+    ) -> None:
         """Read the file. Errors are in `findings`; rows with errors are left out.
 
-        `parameters` are further columns that are not variables; those with True hold texts.
+        `parameters` are further columns that are not variables; those with True hold texts. Columns
+        in `whole` hold whole numbers.
         """
         shown = Path(os.path.normpath(path))  # GitHub shows nothing at a path with `..` in it
         self.findings = Findings(Source(shown))
         self.rows: list[Row] = []
-        self._columns = Columns(parameters)
+        self._columns = Columns(parameters, whole)
         try:
             self._reader = self._open(path)
             for row in self._reader.rows():

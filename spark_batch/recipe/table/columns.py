@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from spark_batch.jobs.names import MODEL, VARIABLES
@@ -26,9 +26,13 @@ class Columns:
     columns in their order, none in a table without a header.
     """
 
-    def __init__(self, parameters: Mapping[str, bool]) -> None:
-        """`parameters` are those of the recipe's models; those with True hold texts."""
+    def __init__(self, parameters: Mapping[str, bool], whole: Collection[str] = ()) -> None:
+        """`parameters` are those of the recipe's models; those with True hold texts.
+
+        Columns in `whole` hold whole numbers.
+        """
         self._parameters = parameters
+        self.whole = whole
         self.texts = {*TEXTS, *(name for name, is_text in parameters.items() if is_text)}
         self.variables: dict[str, str] = {}
         self.header: list[str] = []

@@ -9,6 +9,7 @@ from spark_batch.recipe.characters import line_feeds
 from spark_batch.recipe.diagnostics import Findings, Mark, Stop
 from spark_batch.recipe.table.cells import Row
 from spark_batch.recipe.table.columns import Columns, refuse_many
+from spark_batch.recipe.wording import without_thousands
 from spark_batch.recipe.yaml import Scalar, resolve
 from spark_batch.text import quoted
 
@@ -69,6 +70,8 @@ class Grid(ABC):
     def _value(self, column: str, text: str) -> Scalar:
         if column in self._columns.texts:
             return text
+        if column in self._columns.whole and without_thousands(text):
+            return text  # not the number 1, for 1.000: an error where a whole number is expected
         is_variable = column in self._columns.variables
         text = self._number(text, of_variable=is_variable)
         return text if is_variable else resolve(text)
