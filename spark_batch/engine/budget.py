@@ -16,6 +16,8 @@ from spark_batch.jobs import Kind
 from spark_batch.text import counted
 
 _NONE: Mapping[str, Decimal] = MappingProxyType({})
+# How many times its price a picture may cost before the first bill for its kind.
+_DOUBT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class Budget:
 
     A job may be sent when the money spent, the money reserved for attempts in flight or uncertain,
     and its own estimate fit together. With a limit and no known price, one job is sent first to
-    learn it.
+    learn it. A price that no bill has confirmed may be too low: until the first bill for a kind,
+    several jobs of it are sent at once only if all fit at `_DOUBT` times the price.
     """
 
     def __init__(
@@ -162,6 +165,8 @@ class Budget:
         self._learned_nothing = False
         self._failed_cost: Decimal | None = None
         self._open: dict[int, Decimal | None] = {}
+        self._kinds: dict[int, Kind] = {}  # of the attempts in flight
+        self._untold: set[Kind] = set()  # kinds of finished attempts whose cost was not reported
 
     @property
     def spent(self) -> Decimal:
@@ -180,9 +185,22 @@ class Budget:
             return Go(estimate)
         if estimate is None:
             return self._ask_blind(self._limit)
-        if self.committed + estimate <= self._limit and None not in self._open.values():
+        fits = self.committed + estimate <= self._limit and None not in self._open.values()
+        if fits and self._is_trusted(kind, estimate, self._limit):
             return Go(estimate)
         return Wait() if self._open else self._over(estimate, self._limit)
+
+    def _is_trusted(self, kind: Kind, estimate: Decimal, limit: Decimal) -> bool:
+        """Whether a job may be sent beside those of its kind in flight, at an estimate.
+
+        Before the first bill for the kind it may be far too low. Where the API reports no costs,
+        no bill will ever confirm it.
+        """
+        if self._prices.source(kind) == "charged" or kind in self._untold:
+            return True
+        alike = sum(kind == other for other in self._kinds.values())
+        worst = estimate * _DOUBT * (alike + 1)
+        return not alike or (estimate > 0 and self.committed + worst <= limit)
 
     def _ask_blind(self, limit: Decimal) -> Verdict:
         """Allow one job, to learn the price; when the API reports none, allow no more.
@@ -218,25 +236,32 @@ class Budget:
             self._cure,
         )
 
-    def reserve(self, attempt: int, amount: Decimal | None) -> None:
+    def reserve(self, attempt: int, kind: Kind, amount: Decimal | None) -> None:
         """Reserve an amount for an attempt that is about to be sent."""
         self._open[attempt] = amount
+        self._kinds[attempt] = kind
         self._held += amount or Decimal(0)
 
     def reserved(self, attempt: int) -> Decimal | None:
         """The amount reserved for an attempt in flight."""
         return self._open.get(attempt)
 
-    def resume(self, attempt: int, amount: Decimal | None) -> None:
+    def resume(self, attempt: int, kind: Kind, amount: Decimal | None) -> None:
         """Take up an attempt of an earlier run, whose reservation counts already."""
         self._open[attempt] = amount
+        self._kinds[attempt] = kind
         if amount is None:
             self._unpriced -= 1
             self._doubtful -= 1
 
     def release(self, attempt: int) -> None:
         """Free the reservation of an attempt that costs nothing: it was not made, or failed."""
-        self._held -= self._open.pop(attempt, None) or Decimal(0)
+        self._held -= self._close(attempt) or Decimal(0)
+
+    def _close(self, attempt: int) -> Decimal | None:
+        """Stop counting an attempt as in flight; returns its reservation."""
+        self._kinds.pop(attempt, None)
+        return self._open.pop(attempt, None)
 
     def charge_failed(self, attempt: int, cost: Decimal | None) -> None:
         """Count a failed attempt that cost `cost` nevertheless; None if the API reported no cost.
@@ -254,7 +279,8 @@ class Budget:
         if attempt not in self._open:
             return
         if cost is None:
-            if self._open.pop(attempt) is None:  # else its reservation stays in `_held`
+            self._untold.add(kind)
+            if self._close(attempt) is None:  # else its reservation stays in `_held`
                 self._learned_nothing = True
                 self._unpriced += 1
             return
@@ -264,6 +290,6 @@ class Budget:
 
     def leave(self, attempt: int) -> None:
         """Stop following an attempt that is uncertain or unfinished; it stays reserved."""
-        if attempt in self._open and self._open.pop(attempt) is None:
+        if attempt in self._open and self._close(attempt) is None:
             self._unpriced += 1
             self._doubtful += 1

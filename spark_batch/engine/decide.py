@@ -281,7 +281,7 @@ class Engine:
         self._resumed.add(task.key)
         self._write(Checkpoint.note_resumed, task.ticket)
         if attempt.result is None or attempt.result.usage.cost is None:
-            self._budget.resume(task.ticket, attempt.reserved)
+            self._budget.resume(task.ticket, task.asked.kind, attempt.reserved)
         self._poll_later(task)
 
     def _suspended(self, _: triggers.Suspended) -> None:
@@ -434,7 +434,7 @@ class Engine:
             begin = Begin(ticket, job.key, number, reserved, self._api, self._commit)
             self._decision.transitions.append(begin)
         self._queue.take(candidate)
-        self._budget.reserve(ticket, go.reserve)
+        self._budget.reserve(ticket, job.kind, go.reserve)
         self._pace.sent(self._now)
         self._requests[ticket] = Request(ticket, job, candidate.number)
         self._start(effects.Submit(ticket, job))
