@@ -51,7 +51,7 @@ def spreadsheet(separator: str, *, newline: str = "\r\n") -> str:
     return "".join(separator.join(map(cell, row)) + newline for row in CELLS)
 
 
-def save_workbook(path: Path, rows: list[list[Any]]) -> None:
+def save_workbook(path: Path, rows: list[list[Any]], *, before: str = "") -> None:
     """A minimal .xlsx file with texts and numbers; None is an empty cell."""
 
     def cell(column: int, line: int, value: Any) -> str:
@@ -66,11 +66,15 @@ def save_workbook(path: Path, rows: list[list[Any]]) -> None:
         f'<row r="{line}">{"".join(cell(at, line, value) for at, value in enumerate(row))}</row>'
         for line, row in enumerate(rows, 1)
     )
-    save_sheet(path, data)
+    save_sheet(path, data, before=before)
 
 
-def save_sheet(path: Path, data: str, *, texts: str = "") -> None:
-    """An .xlsx file with these rows of XML, and the texts that its cells name by numbers."""
+def save_sheet(path: Path, data: str, *, texts: str = "", before: str = "") -> None:
+    """An .xlsx file with these rows of XML, and the texts that its cells name by numbers.
+
+    `before` is the state of an empty sheet before it, such as `hidden`; without it there is none.
+    """
+    other = f'<sheet name="Old" sheetId="2" state="{before}" r:id="r2"/>' if before else ""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -87,13 +91,17 @@ def save_sheet(path: Path, data: str, *, texts: str = "") -> None:
         )
         archive.writestr(
             "xl/workbook.xml",
-            f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>'
+            f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>{other}'
             '<sheet name="Products" sheetId="1" r:id="r1"/></sheets></workbook>',
         )
         archive.writestr(
             "xl/_rels/workbook.xml.rels",
             f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1"'
-            f' Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            f' Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2"'
+            f' Type="{relations}/worksheet" Target="worksheets/sheet2.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "xl/worksheets/sheet2.xml", f'<worksheet xmlns="{main}"><sheetData/></worksheet>'
         )
         archive.writestr(
             "xl/worksheets/sheet1.xml",
@@ -423,6 +431,16 @@ def test_what_is_wrong_in_a_table_is_an_error_at_its_place(
 ) -> None:
     (folder / "t.csv").write_text(table)
     assert any(expected in error for error in errors_of(folder, "t.csv"))
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_hidden_sheet_before_the_table_is_passed_over(folder: Path, state: str) -> None:
+    rows = [["image", "colour", "title"], ["a.jpg", "red", "Hi"]]
+    save_workbook(folder / "t.xlsx", rows, before=state)
+    assert len(jobs_of(folder, "t.xlsx")) == 2
+    save_workbook(folder / "t.xlsx", rows, before="visible")
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "the table has no rows" in error
 
 
 @pytest.mark.parametrize("cell", ["1000", "1000,0", "1000.0", "1000,000", "1e3"])

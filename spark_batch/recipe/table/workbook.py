@@ -1,4 +1,4 @@
-"""The first sheet of a workbook; its places are cells, such as `B7`."""
+"""The first visible sheet of a workbook; its places are cells, such as `B7`."""
 
 from __future__ import annotations
 

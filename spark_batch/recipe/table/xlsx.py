@@ -1,4 +1,4 @@
-"""Read the first sheet of an .xlsx workbook as texts (extra `tables`).
+"""Read the first visible sheet of an .xlsx workbook as texts (extra `tables`).
 
 A workbook is a ZIP archive of XML files, and a small one may fill any memory: by what it unpacks
 to, by one cell in a far corner (a sheet is held as a rectangle), or by one long text in many cells.
@@ -53,7 +53,7 @@ class Refused(Exception):
 
 
 def first_sheet(path: Path) -> Iterator[list[str]]:
-    """The rows of a workbook's first sheet, from its first row on, each cell as a text.
+    """The rows of a workbook's first visible sheet, from its first row on, each cell as a text.
 
     A number is written with up to 15 significant digits, as spreadsheets do, a whole one without a
     decimal point; a date is in ISO form; an empty cell is an empty text; an error is its name, such
@@ -61,14 +61,16 @@ def first_sheet(path: Path) -> Iterator[list[str]]:
     """
     checked = _checked(path)
     try:
-        from python_calamine import CalamineError, CalamineWorkbook
+        from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
     except ImportError:
         raise Refused(
             "a workbook needs the extra `tables` (pip install python-calamine); or save it as CSV"
         ) from None
     try:
         with CalamineWorkbook.from_filelike(checked) as book:
-            rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+            shown = (sheet.visible == SheetVisibleEnum.Visible for sheet in book.sheets_metadata)
+            first = next((at for at, is_visible in enumerate(shown) if is_visible), 0)
+            rows = book.get_sheet_by_index(first).to_python(skip_empty_area=False)
     except (CalamineError, OSError, ValueError, IndexError) as error:
         raise _unreadable(error) from None
     except BaseException as error:
