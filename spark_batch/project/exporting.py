@@ -34,6 +34,7 @@ from spark_batch.project.deliveries import (
 from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
+from spark_batch.project.verifying import changed
 from spark_batch.recipe.output import name_faults, template_faults
 from spark_batch.recipe.variants import size_label
 from spark_batch.text import printable, quoted, slug
@@ -341,12 +342,11 @@ def _deletions(
 def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     """The bytes of a finished picture. Raises UsageError when they are not the recorded ones."""
     path = layout.output_dir / delivery.output
-    cure = (
-        f"`{layout.command('verify')}` lists such files, and `{layout.command('run')}` fetches"
-        " missing ones"
-    )
     if not is_regular(path):
-        raise UsageError(f"{path} is missing, or not a regular file: {cure}")
+        raise UsageError(
+            f"{path} is missing, or not a regular file: `{layout.command('verify')}` lists such"
+            f" files, and `{layout.command('run')}` fetches missing ones"
+        )
     if lfs.read(path) is not None:
         raise UsageError(f"{path}: {lfs.NOTICE}")
     try:
@@ -354,5 +354,5 @@ def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != delivery.sha256:
-        raise UsageError(f"{path} was changed, its SHA-256 is not the recorded one: {cure}")
+        raise UsageError(f"{path} was changed: {changed(layout)}")
     return content

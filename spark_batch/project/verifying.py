@@ -47,5 +47,17 @@ def _fault(layout: RecipeLayout, record: JobRecord, pointer: lfs.Pointer | None)
     if pointer is not None and pointer.sha256 != picture.sha256:
         return f"changed: a Git LFS pointer to another picture (sha256 {pointer.sha256[:8]})"
     if not holds_or_points(path, picture.sha256):
-        return "changed: its SHA-256 is not the recorded one"
+        return f"changed: {changed(layout)}"
     return None
+
+
+def changed(layout: RecipeLayout) -> str:
+    """What is wrong with a file that is not the recorded picture, and what helps.
+
+    `run` itself replaces one whose size differs, but reads no file to find the others.
+    """
+    return (
+        "its SHA-256 is not the recorded one; move it away, or delete it, and"
+        f" `{layout.command('run')}` puts the recorded one back without a new task, while the API"
+        " or a copy on this disk has it"
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
+import pytest
 from PIL import Image
 
 from spark_batch.errors import ExitCode
@@ -30,6 +32,30 @@ def test_a_cut_file_is_put_back_without_a_new_task(folder: Folder, call: Call) -
     assert [each.read_bytes() for each in kept.iterdir()] == [whole[:120]]
     assert "4 files as recorded, 0 changed" in call("verify", folder.recipe, "--sandbox").out
     assert len(folder.ledger()) == 4
+
+
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_a_file_changed_within_its_size_comes_back_once_it_is_deleted(
+    folder: Folder, call: Call, *, has_copy: bool
+) -> None:
+    """From the API, or from a copy in `kept`; `run` alone does not see that it has changed."""
+    call("run", folder.recipe, "--sandbox")
+    path = folder.pictures()[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"\0")
+    if has_copy:
+        kept = folder.previews / ".spark-batch" / "kept"
+        kept.mkdir(exist_ok=True)
+        (kept / f"{hashlib.sha256(whole).hexdigest()[:16]}.jpg").write_bytes(whole)
+        _forget(folder)
+    advice = "delete it, and `spark-batch run"
+    assert advice in " ".join(call("verify", folder.recipe, "--sandbox").out.split())
+    exported = call("export", folder.recipe, "--sandbox", "--to", folder.path / "final")
+    assert (exported.code, advice in " ".join(exported.err.split())) == (ExitCode.WRONG, True)
+    path.unlink()
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert path.read_bytes() == whole
+    assert len(folder.ledger()) == (0 if has_copy else 4)
 
 
 def test_rescue_puts_it_back_too(folder: Folder, call: Call) -> None:
