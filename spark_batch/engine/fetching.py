@@ -398,17 +398,19 @@ def _placed(work: FetchWork, arrived: Arrived) -> Delivered:
 
 
 def _written(work: FetchWork, data: bytes, picture: Picture, outputs: list[str]) -> dict[str, str]:
-    """Write a picture under `outputs`, as `deliver` does. Raises OutputError.
-
-    Its part file has a new name, since a worker that was given up may still write into another.
-    """
-    part = atomic.temporary_name(work.layout.parts / str(work.attempt))
+    """Write a picture under `outputs`, as `deliver` does. Raises OutputError."""
+    part = _new_part(work)
     try:
         pictures.make_folder(part.parent)
         pictures.write(part, data)
         return deliver(part, picture, outputs=outputs, layout=work.layout)
     finally:
         _remove(part)
+
+
+def _new_part(work: FetchWork) -> Path:
+    """A new part file, since a worker that was given up may still write into another."""
+    return atomic.temporary_name(work.layout.parts / str(work.attempt))
 
 
 def _fetch_further(

@@ -66,7 +66,7 @@ def _intent_after_post() -> None:
 
 
 def _straight_to_final_name() -> None:
-    """A picture is downloaded to where it is to stand: no part, no rename."""
+    """A picture is written to where it is to stand: no part, no rename."""
 
     def straight(work: FetchWork) -> Path:
         return work.layout.output_dir / f"{work.names.outputs[0]}.jpg"

@@ -392,12 +392,14 @@ def test_a_run_says_what_another_recipe_has_paid_for(folder: Folder, call: Call)
 
 def test_a_copy_that_writes_elsewhere_is_not_the_renamed_recipe(folder: Folder, call: Call) -> None:
     """It is called as before, and the pictures are not in its own folder."""
-    folder.recipe.write_text(f"{RECIPE}output: {{dir: out}}\n")
-    call("run", folder.recipe, "--sandbox")
-    (folder.path.parent / "photo.jpg").write_bytes((folder.path / "photo.jpg").read_bytes())
-    (folder.path.parent / "tiny.yaml").write_text(folder.recipe.read_text())
-    folder.edit("name: tiny", "name: small")
-    ended = call("run", folder.recipe, "--sandbox")
+    shop = Folder(folder.path / "shop")
+    shop.path.mkdir()
+    shop.recipe.write_text(f"{RECIPE}output: {{dir: out}}\n")
+    shutil.copy(folder.path / "photo.jpg", shop.path)
+    call("run", shop.recipe, "--sandbox")
+    folder.recipe.rename(folder.path / "tiny.yaml").write_text(shop.recipe.read_text())
+    shop.edit("name: tiny", "name: small")
+    ended = call("run", shop.recipe, "--sandbox")
     assert ended.code == ExitCode.WRONG
     assert "If this recipe was renamed or moved" in ended.err
 
