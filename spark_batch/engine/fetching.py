@@ -232,12 +232,13 @@ def _for_remote(work: FetchWork) -> FetchWork:
 
 def fetch_here(work: FetchWork, download: Download) -> PictureOutcome:
     """Fetch a picture and place it under its names, in this process."""
-    try:
+
+    def fetched() -> PictureOutcome:
         pictures.make_folder(work.layout.parts)
         arrived = _arrived(work, work.layout.parts, download)
-    except OutputError as error:
-        return DiskRefused(str(error))
-    return arrived if isinstance(arrived, FetchFailed) else _placed_here(work, arrived)
+        return arrived if isinstance(arrived, FetchFailed) else _placed(work, arrived)
+
+    return _with_refusals(fetched)
 
 
 def fetch_there(work: FetchWork) -> PictureOutcome | Arrived:
@@ -269,8 +270,13 @@ def _downloader(*, private: bool) -> client.Downloader:
 
 
 def _placed_here(work: FetchWork, arrived: Arrived) -> PictureOutcome:
+    return _with_refusals(partial(_placed, work, arrived))
+
+
+def _with_refusals(call: Callable[[], PictureOutcome]) -> PictureOutcome:
+    """What a call brings, or what this machine's disk refuses."""
     try:
-        return _placed(work, arrived)
+        return call()
     except NameBlocked as error:
         return Blocked(str(error), folder=isinstance(error, FolderBlocked))
     except OutputError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,10 +14,10 @@ from threading import Thread
 
 import pytest
 
-from spark_batch import pictures
+from spark_batch import client, pictures
 from spark_batch.client.outcomes import FetchFailed
 from spark_batch.engine import fetching
-from spark_batch.engine.effects import Delivered, Fetch
+from spark_batch.engine.effects import Blocked, Delivered, Fetch
 from spark_batch.engine.fetching import Arrived, FetchWork, Names
 from spark_batch.errors import OutputError
 from spark_batch.jobs import Input, Result, Usage
@@ -189,6 +190,21 @@ def test_the_end_of_a_run_removes_what_a_killed_worker_left(work: FetchWork) -> 
     (work.layout.parts / "1.abcdef01.part").write_bytes(b"half")
     fetching.end(work.layout)
     assert files(work) == []
+
+
+def test_a_further_picture_whose_name_is_blocked_keeps_only_this_job_back(
+    work: FetchWork, url: str
+) -> None:
+    """It is no matter of the disk, which would end the run."""
+    further = replace(work.fetch, result=replace(work.fetch.result, further=(url,)))
+    plain = fetching.fetch_there(work)
+    assert isinstance(plain, Delivered)
+    in_the_way = work.layout.kept_picture(plain.received or plain.picture.sha256, ".jpg")
+    in_the_way.mkdir(parents=True)
+    with closing(client.Downloader(private=lambda: True)) as downloader:
+        outcome = fetching.fetch_here(replace(work, fetch=further), downloader.fetch)
+    assert isinstance(outcome, Blocked)
+    assert not outcome.folder
 
 
 def test_a_worker_without_room_raises(work: FetchWork, monkeypatch: pytest.MonkeyPatch) -> None:
