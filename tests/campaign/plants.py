@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import local
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
@@ -66,13 +67,24 @@ def _intent_after_post() -> None:
 
 
 def _straight_to_final_name() -> None:
-    """A picture is written to where it is to stand: no part, no rename."""
+    """A picture is downloaded to where it is to stand: not into memory, a part file after that."""
+    of_thread = local()
 
-    def straight(work: FetchWork) -> Path:
-        return work.layout.output_dir / f"{work.names.outputs[0]}.jpg"
+    def arrived(original: Callable[..., Any]) -> Callable[..., Any]:
+        def arrive(work: FetchWork, folder: Path | None, download: fetching.Download) -> Any:
+            of_thread.target = work.layout.output_dir / f"{work.names.outputs[0]}.jpg"
+            return original(work, folder, download)
 
-    wrap(fetching, "_new_part", lambda original: straight)
-    wrap(fetching, "_remove", lambda original: lambda part: None)
+        return arrive
+
+    @contextmanager
+    def straight(_: Path | None) -> Iterator[IO[bytes]]:
+        of_thread.target.parent.mkdir(parents=True, exist_ok=True)
+        with of_thread.target.open("w+b", buffering=0) as file:
+            yield file
+
+    wrap(fetching, "_arrived", arrived)
+    wrap(fetching, "_waiting_room", lambda original: straight)
 
 
 def _done_before_rename() -> None:
