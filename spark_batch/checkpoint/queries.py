@@ -379,7 +379,7 @@ class CheckpointReader:
         return [row["file"] for row in self.store.execute(query, (key,))]
 
     def placed_lines(self, *, left_over: bool = False) -> Iterator[tuple[str, str]]:
-        """The output name and job key of each line with a file: the recipe's, or those left over."""
+        """The output name and job key of each line with a file: the recipe's or those left over."""
         query = "SELECT output, key FROM placement WHERE file IS NOT NULL AND current = ?"
         for row in self.store.execute(query, (int(not left_over),)):
             yield row["output"], row["key"]
