@@ -167,8 +167,8 @@ def _with_expected_errors(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.WRONG
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
+    except (KeyboardInterrupt, click.Abort) as error:
+        _say(str(error) or "interrupted")
         return ExitCode.INTERRUPTED
 
 

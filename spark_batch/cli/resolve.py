@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -90,9 +89,6 @@ def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charge
 
 def _confirm(attempts: str, yes: bool, *, many: bool) -> None:
     """Ask before anything is settled; where nobody can be asked, several need --yes."""
-    if yes:
-        return
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm(f"Settle {attempts} like this?", abort=True, err=True)
-    elif many:
+    asked = yes or session.confirm(f"Settle {attempts} like this?", declined="nothing was settled")
+    if many and not asked:
         raise UsageError(f"there is no terminal to ask whether to settle {attempts}: add --yes")

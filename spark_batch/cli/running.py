@@ -189,8 +189,7 @@ def _confirm(prepared: project.PreparedRun) -> None:
     new = prepared.forecast.total(COSTS) - prepared.forecast.beyond_limit
     if not new or prepared.options.sandbox or prepared.bound is not None:
         return
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm(_question(prepared, new), abort=True, err=True)
+    session.confirm(_question(prepared, new), declined="nothing was sent")
 
 
 def _question(prepared: project.PreparedRun, new: int) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+import click
 
 from spark_batch import project
 from spark_batch.cli.colours import print_link, print_wrapped
@@ -33,6 +36,18 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
         command = shlex.join(["spark-batch", "validate", str(path), *kept_options("validate")])
         print_wrapped(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
+
+
+def confirm(question: str, *, declined: str) -> bool:
+    """Ask at a terminal before something is done; False where nobody can be asked.
+
+    Raises click.Abort, with `declined` as its message if the answer is no.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    if not click.confirm(question, err=True):
+        raise click.Abort(declined)
+    return True
 
 
 def print_reports(written: Written, layout: project.RecipeLayout) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -222,3 +224,21 @@ def test_a_line_is_folded_on_a_terminal_alone(
 
 def test_money_of_the_sandbox_is_play_money_during_a_run(folder: Folder, call: Call) -> None:
     assert "(0.03 play USD)\n" in call("run", folder.recipe, "--sandbox").err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+def test_whoever_answers_no_is_told_that_nothing_was_sent(
+    folder: Folder, server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = server()
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    command = [sys.executable, "-m", "spark_batch", "run", str(folder.recipe)]
+    ended = subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL)
+    assert ended.wait(60) == ExitCode.INTERRUPTED
+    assert b"nothing was sent" in os.read(ours, 10_000)
+    os.close(ours)
+    os.close(theirs)
+    assert served.ledger.billed() == 0
