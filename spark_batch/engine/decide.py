@@ -713,6 +713,10 @@ class Engine:
         if (end := self._too_late(task)) is not None:
             self._leave_overdue(task, f"{end}: {outcome.reason}")
             return
+        if task.failures == waits.TRIES_IN_A_ROW:
+            patience = f"for up to {self._run.task_timeout:g} s (run.task_timeout)"
+            text = f"{task.name}: {task.failures} polls in a row have failed ({outcome.reason})"
+            self._note_once("polls", f"{text}; polling goes on {patience}")
         wait = backoff(task.failures, rng=self._rng) + (outcome.retry_after or 0.0)
         self._poll_later(task, wait)
 

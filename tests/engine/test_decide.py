@@ -35,6 +35,7 @@ from spark_batch.engine.events import (
     Expired,
     Failed,
     Halted,
+    Note,
     Submitted,
     Tally,
     Unfinished,
@@ -319,6 +320,22 @@ def test_a_poll_that_brings_nothing_writes_nothing(
     assert engine.take(triggers.PollAnswered(ticket, outcome), 1.0) == Decision()
     assert engine.next_due is not None
     assert engine.next_due <= 1.0 + 10.0
+
+
+def test_polls_that_keep_failing_are_reported_once(engine: Engine, jobs: list[Job]) -> None:
+    """A run that only waits says what it waits for, and until when."""
+    tickets = [a_task(engine, job, job.key, 1.0) for job in jobs[:2]]
+    refused = PollAgain(reason="HTTP 429", rate_limited=True)
+    notes = [
+        event
+        for second in range(20)
+        for ticket in tickets
+        for event in engine.take(triggers.PollAnswered(ticket, refused), float(second)).events
+    ]
+    (note,) = notes
+    assert isinstance(note, Note)
+    assert "5 polls in a row have failed (HTTP 429)" in note.text
+    assert "up to 600 s (run.task_timeout)" in note.text
 
 
 def test_pictures_that_have_expired_are_searched_for_stand_ins(
