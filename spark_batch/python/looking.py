@@ -82,6 +82,7 @@ def plan(
         quotes = planned.quote(sandbox=sandbox, env_file=keys) if quote else None
         jobs = tuple(_planned(planned, step) for step in planned.steps())
         notes = filter(None, (planned.shared(), planned.verdicts()))
+        stop = planned.forecast.stop
         return PlanResult(
             name=planned.layout.label,
             output_dir=planned.layout.output_dir,
@@ -93,6 +94,7 @@ def plan(
             quoted=None if quotes is None else planned.forecast.quoted,
             spent=planned.money().spent,
             refusal=planned.refusal(),
+            stops_before=None if stop is None else stop.job.output,
             notes=(
                 *(quotes.refused if quotes else ()),
                 *planned.adopted.faults,

@@ -90,6 +90,8 @@ class PlanResult:
     `most` is the most that may be spent in the end, with what is spent already and every further
     attempt; None without a limit or a price. `quoted` is the sum of the API's own quotes, None
     unless `quote` asked for them. `refusal` says why `run` would refuse, None when it would run.
+    `stops_before` is the output name of the first job that the recipe's `max_cost` is expected to
+    leave out, None when it is expected to leave out none.
     """
 
     name: str
@@ -102,6 +104,7 @@ class PlanResult:
     quoted: Decimal | None
     spent: Decimal
     refusal: str | None
+    stops_before: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

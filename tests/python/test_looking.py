@@ -45,6 +45,13 @@ def test_an_unknown_price_is_none_and_no_zero(folder: Path) -> None:
     assert {job.cost for job in planned.jobs} == {None}
 
 
+def test_a_plan_says_where_the_limit_stops_it(folder: Path) -> None:
+    limited = {**MAPPING, "run": {**MAPPING.get("run", {}), "max_cost": 0.07}}
+    planned = spark_batch.plan(limited, base=folder, sandbox=True)
+    assert planned.stops_before == planned.jobs[2].name
+    assert spark_batch.plan(MAPPING, base=folder, sandbox=True).stops_before is None
+
+
 def test_quotes_come_from_the_api(folder: Path, api: MakeApi) -> None:
     """Without a task."""
     served = api()
