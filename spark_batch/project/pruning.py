@@ -167,7 +167,7 @@ class _Search:
             elif Kind.LEFT_OVER in kinds and self._wanted.get(record.output) != record.key:
                 self._add_left_over(record)
         if kinds & {Kind.KEPT, Kind.PREVIEW}:
-            self._add_kept()
+            self._add_kept(spare_picked=Kind.PREVIEW not in kinds)
         return self._found
 
     def _done(self) -> Iterator[JobRecord]:
@@ -218,7 +218,7 @@ class _Search:
         self._spare(file, "it was changed: its SHA-256 is not the recorded one")
         return None
 
-    def _add_kept(self) -> None:
+    def _add_kept(self, *, spare_picked: bool) -> None:
         """Add pictures that others have replaced, if this recipe's checkpoint has them."""
         kept = self._layout.kept.relative_to(self._layout.output_dir).as_posix()
         try:
@@ -226,9 +226,9 @@ class _Search:
         except OSError:
             return
         for name in names:
-            self._add_kept_file(f"{kept}/{name}")
+            self._add_kept_file(f"{kept}/{name}", spare_picked=spare_picked)
 
-    def _add_kept_file(self, file: str) -> None:
+    def _add_kept_file(self, file: str, *, spare_picked: bool) -> None:
         try:
             sha256 = self._folder.sha256(file)
         except UsageError:
@@ -239,9 +239,18 @@ class _Search:
             self._spare(file, "this recipe did not make it")
         elif any(key in self._names and not self._is_settled(key) for key in keys):
             self._spare(file, "the recipe wants it again: run it first")
+        elif spare_picked and any(map(self._is_picked_left_over, keys)):
+            self._spare(file, "it is picked")
         else:
             size = (self._layout.output_dir / file).lstat().st_size
             self._found.deletions.append(Deletion(Kind.KEPT, file, size, sha256))
+
+    def _is_picked_left_over(self, key: str) -> bool:
+        """Whether a job that the recipe lacks is picked: its kept picture is what was chosen.
+
+        The verdict on a job of the recipe holds for its present picture, not for earlier ones.
+        """
+        return key not in self._names and self._picks.verdict(key) is Verdict.PICK
 
     def _is_settled(self, key: str) -> bool:
         """Whether a job of the recipe needs no kept copy of its picture."""

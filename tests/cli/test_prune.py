@@ -253,6 +253,23 @@ def test_kept_pictures_that_were_made_here_are_deleted(
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
 
 
+def test_a_picked_picture_that_another_job_has_replaced_stays(
+    folder: Folder, call: Call, made: list[dict[str, str]]
+) -> None:
+    """The job that was picked has left the recipe: its only copy is among the kept pictures."""
+    snow = [row for row in made if row["prompt"] == "Snow"]
+    judge(folder, {snow[0]["job"]: "pick", snow[1]["job"]: "reject"})
+    folder.edit("[Beach, Snow]", "[Beach, {id: snow, text: Deep snow}]")
+    call("run", folder.recipe, "--sandbox")
+    kept = [f".spark-batch/kept/{row['sha256'][:16]}.jpg" for row in snow]
+    ended = call("prune", folder.recipe, "--sandbox", "--kept", "--yes")
+    assert f"left alone: {kept[0]}: it is picked" in ended.err
+    assert f"kept       {kept[1]}" in ended.out
+    assert [(folder.previews / file).exists() for file in kept] == [True, False]
+    call("prune", folder.recipe, "--sandbox", "--yes")  # previews go, whatever their verdicts
+    assert not (folder.previews / kept[0]).exists()
+
+
 def test_all_previews_go_with_sandbox_alone(
     folder: Folder, call: Call, made: list[dict[str, str]]
 ) -> None:
