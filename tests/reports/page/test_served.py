@@ -194,14 +194,17 @@ def test_a_file_that_cannot_take_verdicts_says_why_and_they_can_be_downloaded(
 
 
 def test_a_review_that_has_ended_says_what_to_do(browser: Browser, recipe: Path) -> None:
-    """Its page keeps the verdicts, and gives them away as a file."""
+    """Its page keeps the verdicts, which the new address lacks, and gives them away as a file."""
     context = browser.new_context()
     with project.review(project.load(recipe).recipe, sandbox=True) as served:
         page = context.new_page()
         page.goto(served.url)
         expect(page.locator("#grid .tile")).to_have_count(4)
+    again = "start `spark-batch review` again and open its new address"
+    expect(page.locator("#picks")).to_contain_text(f"): {again}", timeout=LONG)
     judge(page, 0, "p")
-    expect(page.locator("#picks")).to_contain_text("start `spark-batch review` again", timeout=LONG)
+    first = "download the picks and put tiny.picks.csv beside the recipe first"
+    expect(page.locator("#picks")).to_contain_text(f"{first}, then {again}", timeout=LONG)
     expect(page.locator("#picks-download")).to_be_visible()
     context.close()
 

@@ -103,14 +103,22 @@ function isQuiet() {
   return !busy && Date.now() - touched > (undone.length ? QUIET_UNDO_MS : QUIET_MS);
 }
 
+/** Why verdicts are not being saved; "" while they are. */
+function serverFault() {
+  const again = "start `spark-batch review` again and open its new address";
+  // The page at the new address is another one, for the browser too: it has nothing from this one.
+  const first = unsaved().length ? `download the picks and put ${PICKS_FILE} beside the recipe first, then ` : "";
+  if (offline) return `Not connected (${offline}): ${first}${again}`;
+  if (damaged) return `Not saved: ${damaged}`;
+  return unsaveable && unsaved().length ? `Not saved: ${unsaveable}` : "";
+}
+
 /** What the line of verdicts says of the server. */
 function serverLine() {
   if (!SERVER) return [];
   const parts = [];
-  const again = "start `spark-batch review` again and open its new address";
-  if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected (${offline}): ${again}`));
-  else if (damaged) parts.push(el("span", { class: "unsaved" }, `Not saved: ${damaged}`));
-  else if (unsaveable && unsaved().length) parts.push(el("span", { class: "unsaved" }, `Not saved: ${unsaveable}`));
+  const fault = serverFault();
+  if (fault) parts.push(el("span", { class: "unsaved" }, fault));
   else if (!unsaved().length) parts.push(el("span", {}, `Saved in ${PICKS_FILE}`));
   parts.push(reloadButton());
   return parts;
