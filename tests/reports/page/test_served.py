@@ -151,7 +151,8 @@ def test_a_note_that_is_being_written_does_not_replace_another_persons(
     page.keyboard.type("ut x u")
     expect(page.locator("#verdict-note")).to_have_value("nice, but x u")
     page.keyboard.press("Tab")
-    expect(page.locator("#picks")).to_contain_text("your note is not stored: nice, but x u")
+    for line in ("#picks", "#job-warning"):
+        expect(page.locator(line)).to_contain_text("your note is not stored: nice, but x u")
     expect(page.locator("#verdict-note")).to_have_value("theirs")
     (pick,) = read_picks(picks_file(recipe))
     assert (pick.verdict, pick.note) == (Verdict.REJECT, "theirs")
@@ -206,6 +207,8 @@ def test_a_review_that_has_ended_says_what_to_do(browser: Browser, recipe: Path)
     first = "download the picks and put tiny.picks.csv beside the recipe first"
     expect(page.locator("#picks")).to_contain_text(f"{first}, then {again}", timeout=LONG)
     expect(page.locator("#picks-download")).to_be_visible()
+    page.locator("#grid .tile").first.press("Enter")
+    expect(page.locator("#job-warning")).to_contain_text(first)  # the view covers the other line
     context.close()
 
 

@@ -42,6 +42,7 @@ function titleLine(job, other) {
     step("previous", -1),
     step("next", 1),
     iconButton("close", "Close", () => byId("job").close()),
+    el("p", { class: "unsaved", id: "job-warning", role: "status", dir: "auto" }, warningText()),
   );
 }
 

@@ -195,7 +195,14 @@ function renderPicks() {
   const focused = document.activeElement?.id;
   byId("picks").replaceChildren(...picksLine());
   byId("verdict-chips")?.replaceChildren(...verdictChips());
+  byId("job-warning")?.replaceChildren(warningText());
   if (focused) byId(focused)?.focus();
+}
+
+/** What the view of a job says of verdicts, since it covers their line: only what goes wrong. */
+function warningText() {
+  const lost = !storable && unsaved().length ? "This browser does not keep verdicts: download the picks" : "";
+  return [SERVER ? serverFault() : lost, warned].filter(Boolean).join(". ");
 }
 
 function picksLine() {
