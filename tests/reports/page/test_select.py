@@ -90,6 +90,24 @@ def test_a_verdict_goes_to_the_whole_selection_and_one_undo_takes_it_back(
     assert selected(opened) == names[:4]
 
 
+def test_a_verdict_does_not_reach_selected_tiles_that_a_filter_hides(
+    open_page: Open, file: Path
+) -> None:
+    """What stays in sight stays selected; without a selection the key is for the tile in focus."""
+    opened = open_page(file)
+    page, search = opened.page, opened.page.locator("#search")
+    beach, other = (next(n for n in opened.names() if word in n) for word in ("beach", "recolor"))
+    for name in (beach, other):
+        page.locator(f'#grid .tile[data-job="{name}"]').click(modifiers=["Control"])
+    search.fill("recolor")
+    expect(page.locator("#selection b")).to_have_text("1 selected")
+    search.fill("watercolor")
+    expect(page.locator("#selection")).to_be_hidden()
+    opened.tiles().first.press("x")
+    expect(page.locator("#picks")).to_contain_text("0 picked · 1 rejected")
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
+
+
 def test_all_that_is_shown_can_be_selected(open_page: Open, file: Path) -> None:
     """What a filter hides is not."""
     opened = open_page(file, "#axis.scale=0.8")

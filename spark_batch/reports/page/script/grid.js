@@ -19,6 +19,7 @@ function renderGrid() {
   forget(root);
   const all = el("b", {}, plural(jobs.length, "job"));
   byId("count").replaceChildren(found.length === jobs.length ? all : `${found.length} of ${jobs.length} jobs`);
+  deselectHidden(found);
   announce(`${plural(found.length, "job")} shown`);
   if (!found.length) {
     reading = [];

@@ -42,6 +42,14 @@ function clearSelection() {
   renderSelection(before);
 }
 
+/** A selection has only what is shown: a verdict by key must not reach what a filter hides. */
+function deselectHidden(list) {
+  const shown = new Set(list);
+  const hidden = [...selected].filter((job) => !shown.has(job));
+  for (const job of hidden) selected.delete(job);
+  if (hidden.length) renderSelection(hidden);
+}
+
 function setSelecting(on) {
   selecting = on;
   byId("stage").toggleAttribute("data-selecting", on);
