@@ -64,6 +64,35 @@ def test_verdicts_stay_in_the_browser(open_page: Open, file: Path) -> None:
     expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
 
 
+def test_a_note_that_is_being_written_outlives_a_reload(open_page: Open, file: Path) -> None:
+    opened = open_page(file)
+    opened.tiles().first.press("Enter")
+    press(opened, "p")
+    opened.page.locator("#verdict-note").press_sequentially("six fingers")
+    opened.page.reload()
+    expect(opened.page.locator("#verdict-note")).to_have_value("six fingers")
+
+
+def test_a_browser_that_keeps_nothing_asks_before_verdicts_are_lost(
+    open_page: Open, file: Path
+) -> None:
+    """Until they are downloaded; where it keeps them there is nothing to ask."""
+    opened = open_page(file)
+    asked: list[str] = []
+    opened.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    opened.tiles().first.press("p")
+    opened.page.reload()
+    wait_until_drawn(opened.page)
+    assert asked == []
+    opened.page.add_init_script("Storage.prototype.setItem = () => { throw new Error('full'); };")
+    opened.page.reload()
+    wait_until_drawn(opened.page)
+    opened.tiles().first.press("x")
+    expect(opened.page.locator("#picks")).to_contain_text("this browser does not keep them")
+    opened.page.reload()
+    assert asked == ["beforeunload"]
+
+
 def test_storage_is_opened_only_after_the_browser_knows_the_page(
     open_page: Open, file: Path
 ) -> None:

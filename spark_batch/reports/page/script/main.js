@@ -120,6 +120,7 @@ function start() {
   document.addEventListener("keyup", noClickBySpace);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("storage", storeChanged);
+  window.addEventListener("beforeunload", keepAtEnd);
   window.addEventListener("resize", renderMoney);
   window.addEventListener("resize", showView);
   window.addEventListener("resize", fitTiles);

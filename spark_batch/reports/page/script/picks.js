@@ -328,6 +328,12 @@ function updateNote(field, job) {
   field.placeholder = notePlaceholder(verdict);
 }
 
+/** Before the page goes: takes over a note that is being written, and asks where verdicts would be lost. */
+function keepAtEnd(event) {
+  document.activeElement?.blur();
+  if ((SERVER || !storable) && unsaved().length) event.preventDefault();
+}
+
 /** P picks, X rejects, U removes the verdict: see `jobsForKeys`; Z undoes, S saves the picks file. */
 function verdictKeys(event) {
   if (isWriting(event) || isHeld(event) || byId("help").open) return;

@@ -156,7 +156,6 @@ function startServer() {
   for (const name of ["keydown", "pointerdown", "wheel"]) {
     document.addEventListener(name, () => (touched = Date.now()), { passive: true });
   }
-  window.addEventListener("beforeunload", (event) => unsaved().length && event.preventDefault());
   restorePlace();
   sendVerdicts();
   setTimeout(poll, POLL_MS);
