@@ -23,6 +23,8 @@ PICKS = "picks"  # the name of the schema
 LONGEST_NOTE = 2000  # characters of a note that the page takes
 # `git merge` writes these, and `|||||||` where merge.conflictStyle is diff3.
 _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( .*)?|={7}")
+# What a spreadsheet saves for ids such as 0012345678901234 and 1234567890123e45: one in a thousand.
+_NUMBER = re.compile(r"[0-9][0-9.,]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 _LARGEST = 16 * 1024 * 1024  # bytes of a picks file: 100 000 rows have 8 MB
 _SHOWN = 60  # characters of a cell in an error
 _TRIES = 5  # to write a file that others write at the same time
@@ -308,7 +310,14 @@ def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     job, verdict = cells["job"].strip(), cells["verdict"].strip()
     if not re.fullmatch(_properties()["job"]["pattern"], job):
         shown = quoted(one_line(job, _SHOWN))
-        raise _error(path, line, f"{shown} is not a job id: 16 digits of 0 to 9 and a to f")
+        fault = f"{shown} is not a job id: 16 digits of 0 to 9 and a to f"
+        if _NUMBER.fullmatch(job):
+            picture = quoted(one_line(unescape_formula(cells["output"]), _SHOWN))
+            fault += (
+                f". A spreadsheet has read the id as a number: write the id of {picture} as the"
+                " manifest has it, or restore the file; import the column job as text"
+            )
+        raise _error(path, line, fault)
     if verdict not in _properties()["verdict"]["enum"]:
         shown = quoted(one_line(verdict, _SHOWN))
         raise _error(path, line, f"unknown verdict {shown}: write pick or reject")

@@ -116,6 +116,12 @@ def test_a_verdict_is_changed_and_removed() -> None:
     assert changed.with_verdict(A, None).verdict(A) is None
 
 
+AS_NUMBER = (
+    "is not a job id: 16 digits of 0 to 9 and a to f."
+    " A spreadsheet has read the id as a number: write the id of"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -124,6 +130,8 @@ def test_a_verdict_is_changed_and_removed() -> None:
         (f"{HEADER}<<<<<<< HEAD\n{A},a,pick,\n", ":2: a merge conflict of git"),
         (f"{HEADER}{A},a,pick,\n=======\n", ":3: a merge conflict of git"),
         (f'{HEADER}{A},a,pick,"x\ny"\nxyz,b,pick,\n', ":4: 'xyz' is not a job id"),
+        (f"{HEADER}1.23457E+15,cat/a,pick,\n", f":2: '1.23457E+15' {AS_NUMBER} 'cat/a' as the man"),
+        ("job;output;verdict\n1,2E+15;a;pick\n", f":2: '1,2E+15' {AS_NUMBER} 'a' as the manifest"),
         (f"{HEADER}{A},a,pick\n", ":2: 3 cells, but the first line has 4"),
         (f'{HEADER}{A},"a,pick,\n', ":2: this is not CSV"),
         ("a;b;c\n", ":1: the first line must be job,output,verdict,note"),
