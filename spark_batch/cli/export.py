@@ -63,6 +63,9 @@ def command(
         parts.append(f"{deleted} {would}deleted")
     if export.unfinished:
         parts.append(f"{counted(export.unfinished, 'job')} without a picture left out")
+    if export.unknown:
+        picks = counted(export.unknown, "picked job")
+        parts.append(f"{picks} that the recipe does not have left out")
     if not mirror and export.others:
         others = f"{len(export.others)} from earlier exports"
         parts.append(f"{others} left there (--mirror deletes them)")

@@ -64,7 +64,8 @@ class Export:
     """An export that has been checked, and has not written anything.
 
     `changes` has what happens to every file in the manifest's order, `earlier` the unchanged files
-    of earlier exports, `unfinished` the number of chosen jobs without a picture.
+    of earlier exports, `unfinished` the number of chosen jobs without a picture, `unknown` that of
+    picked jobs that the recipe does not have.
     """
 
     layout: RecipeLayout
@@ -72,6 +73,7 @@ class Export:
     changes: tuple[tuple[ExportChange, Delivery], ...]
     earlier: tuple[Delivery, ...]
     unfinished: int
+    unknown: int
 
     def count(self, change: ExportChange) -> int:
         """The number of files with this change."""
@@ -141,7 +143,7 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     for name in _names(layout):
         for one in _listed(place, name):
             earlier.setdefault(one.file, []).append(one)
-    deliveries, unfinished = _deliveries(layout, options)
+    deliveries, unfinished, unknown = _deliveries(layout, options)
     _check_names(deliveries, _names(layout))
     changes = [_change(place, one, earlier.get(one.file, ())) for one in deliveries]
     standing = tuple(
@@ -159,7 +161,7 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     for change, delivery in changes:
         if change is ExportChange.COPY:
             _original(layout, delivery)
-    return Export(layout, place, tuple(changes), standing, len(unfinished))
+    return Export(layout, place, tuple(changes), standing, len(unfinished), unknown)
 
 
 def _nothing_chosen(layout: RecipeLayout, options: ExportOptions, count: int) -> str:
@@ -183,8 +185,8 @@ def _listed(place: Destination, name: str) -> tuple[Delivery, ...]:
 
 def _deliveries(
     layout: RecipeLayout, options: ExportOptions
-) -> tuple[list[Delivery], Sequence[str]]:
-    """The pictures to deliver, and the chosen jobs without one."""
+) -> tuple[list[Delivery], Sequence[str], int]:
+    """The pictures to deliver, the chosen jobs without one, and the number of unknown picks."""
     picks = layout.read_picks() if options.picked else Picks()
     found: list[Delivery] = []
     unfinished: list[str] = []
@@ -203,7 +205,9 @@ def _deliveries(
                 )
             name = _name(record, layout, options.name)
             found.append(Delivery(name, picture.sha256, record.key, record.file, picture.bytes))
-    return found, unfinished
+        picked = [pick for pick in picks if pick.verdict is Verdict.PICK and layout.owns(pick.job)]
+        keys = checkpoint.keys() if picked and not options.only else {pick.job for pick in picked}
+    return found, unfinished, sum(pick.job not in keys for pick in picked)
 
 
 def _name(record: JobRecord, layout: RecipeLayout, template: str | None) -> str:

@@ -120,6 +120,22 @@ def test_mirror_does_not_delete_all_because_the_picks_are_gone(made: Folder, cal
         assert _files(made.path / "to") == before
 
 
+def test_picked_jobs_that_the_recipe_no_longer_has_are_counted(made: Folder, call: Call) -> None:
+    """A changed word of a prompt makes other jobs, on which there is no verdict yet."""
+    choose(made, "pick", "reject", "pick")
+    made.edit("[Beach, Snow]", "[Beach, {id: snow, text: Deep snow}]")
+    call("run", made.recipe, "--sandbox")
+    assert _export(call, made, "--picked") == (
+        0,
+        "1 picture copied, 0 there already, 1 picked job that the recipe does not have left out",
+    )
+    assert _export(call, made) == (0, "3 pictures copied, 1 there already")
+    assert _export(call, made, "--picked", "--only", "prompt=beach", "--mirror") == (
+        0,
+        "0 pictures copied, 1 there already, 3 deleted",
+    )
+
+
 def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call) -> None:
     """Its original was pruned since; whoever chooses others has it deleted."""
     pruned, *_ = choose(made, "reject", "pick")
