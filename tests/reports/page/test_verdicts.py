@@ -8,8 +8,10 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs.picks import Verdict, read_picks
 from spark_batch.project import RecipeLayout
+from tests.makers import MODELS, a_job
 from tests.reports.page import showcase
 from tests.reports.page.conftest import Open, Opened, wait_until_drawn
 
@@ -250,6 +252,20 @@ def test_only_the_picked_the_rejected_or_the_others_are_shown(open_page: Open, f
     opened.page.reload()
     expect(opened.tiles()).to_have_count(2)
     assert opened.names() == [names[0], names[2]]
+
+
+def test_chips_count_the_tiles_that_they_show(open_page: Open, tmp_path: Path) -> None:
+    """Two lines of the recipe may be one job, with one verdict."""
+    layout = RecipeLayout("twins", tmp_path / "out", MODELS)
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
+        checkpoint.sync_jobs([a_job("a"), a_job("b"), a_job("c", prompt="Other")])
+    opened = open_page(showcase.write_page(layout, None))
+    opened.tiles().first.press("p")
+    expect(opened.page.locator("#picks")).to_contain_text("1 picked · 0 rejected")
+    expect(opened.page.locator("#chip-pick")).to_have_text("picked 2")
+    expect(opened.page.locator("#chip-open")).to_have_text("no verdict 1")
+    opened.page.locator("#chip-pick").click()
+    expect(opened.tiles()).to_have_count(2)
 
 
 def test_a_picks_file_with_an_error_is_not_replaced(open_page: Open, tmp_path: Path) -> None:

@@ -90,7 +90,9 @@ function kindChips() {
 function verdictChips() {
   const counts = verdictCounts();
   if (!(counts.pick + counts.reject) && !state.verdicts.length) return [];
-  return Object.entries(VERDICT_CHIPS).map(([name, label]) => chip("verdicts", name, label, counts[name]));
+  // As many as a press shows: a job on two lines of the recipe has one verdict and two tiles.
+  const tiles = (name) => jobs.filter((job) => (verdictOf(job).verdict || "open") === name).length;
+  return Object.entries(VERDICT_CHIPS).map(([name, label]) => chip("verdicts", name, label, tiles(name)));
 }
 
 function chips(label, all, id) {

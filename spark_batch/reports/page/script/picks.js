@@ -229,13 +229,13 @@ function picksLine() {
   return parts.filter(Boolean);
 }
 
-/** The numbers of picked, rejected and unjudged jobs, and of verdicts on jobs that the page lacks. */
+/** The numbers of picked and rejected jobs, and of verdicts on jobs that the page lacks. */
 function verdictCounts() {
   const all = [...new Map([...inFile, ...changes])].filter(([, { verdict }]) => verdict);
   const shown = new Set(jobs.map((job) => job.key));
   const known = all.filter(([key]) => shown.has(key));
   const count = (name) => known.filter(([, { verdict }]) => verdict === name).length;
-  return { pick: count("pick"), reject: count("reject"), open: shown.size - known.length, others: all.length - known.length };
+  return { pick: count("pick"), reject: count("reject"), others: all.length - known.length };
 }
 
 /** Shows the changed verdicts of these keys in tiles, in the view of a job, and in the counts. */
