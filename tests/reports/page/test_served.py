@@ -119,10 +119,13 @@ def test_verdicts_can_be_set_once_a_merge_conflict_is_mended(page: Page, recipe:
 
 
 def test_new_pictures_come_in(page: Page, recipe: Path) -> None:
-    """By themselves, when the reader does nothing."""
+    """By themselves, when the reader does nothing; the next key is for the tile in focus."""
     expect(page.locator("#grid .tile.is-done")).to_have_count(2, timeout=LONG)
+    page.locator("#grid .tile").nth(1).focus()
     run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
     expect(page.locator("#grid .tile.is-done")).to_have_count(4, timeout=LONG)
+    page.keyboard.press("p")
+    expect(page.locator("#grid .tile").nth(1)).to_have_attribute("data-verdict", "pick")
 
 
 def test_the_full_picture_is_shown(page: Page) -> None:

@@ -124,23 +124,28 @@ function serverLine() {
   return parts;
 }
 
-/** Loads the page anew, and shows the same part of the grid. */
+/** Loads the page anew, and shows the same part of the grid; the same tile has the focus. */
 function reloadInPlace() {
   const { scrollLeft, scrollTop } = byId("stage");
+  const name = document.activeElement?.closest(".tile")?.dataset.job;
   try {
-    sessionStorage.setItem(SCROLL_STORE, JSON.stringify([scrollLeft, scrollTop]));
+    sessionStorage.setItem(SCROLL_STORE, JSON.stringify([scrollLeft, scrollTop, name]));
   } catch {
     // The browser keeps nothing: the page begins at its top.
   }
   location.reload();
 }
 
-/** Scrolls to where the page was when it loaded itself anew. */
+/** Goes to where the page was when it loaded itself anew: the next key is for the same tile. */
 function restorePlace() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(SCROLL_STORE));
     sessionStorage.removeItem(SCROLL_STORE);
-    if (kept) byId("stage").scrollTo(...kept);
+    if (!kept) return;
+    const [left, top, name] = kept;
+    const tiles = [...document.querySelectorAll("#grid .tile")];
+    tiles.find((tile) => tile.dataset.job === name)?.focus({ preventScroll: true });
+    byId("stage").scrollTo(left, top);
   } catch {
     // As above.
   }
