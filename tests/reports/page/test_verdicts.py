@@ -95,6 +95,22 @@ def test_a_browser_that_keeps_nothing_asks_before_verdicts_are_lost(
     assert asked == ["beforeunload"]
 
 
+def test_enter_ends_a_note_and_the_next_keys_are_no_letters_of_it(
+    open_page: Open, file: Path
+) -> None:
+    opened = open_page(file)
+    first, second, *_ = opened.names()
+    opened.tiles().first.press("Enter")
+    press(opened, "x")
+    opened.page.locator("#verdict-note").press_sequentially("six fingers")
+    press(opened, "Enter", "ArrowRight", "p")
+    expect(opened.page.locator("#job-title")).to_have_text(second)
+    expect(opened.page.locator("#verdict-pick")).to_have_attribute("aria-pressed", "true")
+    press(opened, "ArrowLeft")
+    expect(opened.page.locator("#job-title")).to_have_text(first)
+    expect(opened.page.locator("#verdict-note")).to_have_value("six fingers")
+
+
 def test_storage_is_opened_only_after_the_browser_knows_the_page(
     open_page: Open, file: Path
 ) -> None:

@@ -301,6 +301,9 @@ function verdictBar(job, end = "") {
   field.addEventListener("focus", () => (field.value === verdictOf(job).note || seen.key !== job.key) && see());
   field.addEventListener("change", () => setNote(job, field.value) && see());
   field.addEventListener("blur", () => updateNote(field, job));
+  // Enter ends the note: the next key is a verdict or an arrow, and no letter of it.
+  const leave = () => (field.closest(".pane") ?? byId("job")).focus();
+  field.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && leave());
   const label = { role: "group", "aria-label": "Verdict", "data-job": job.output };
   return el("div", { class: "verdicts", ...label }, buttons, field);
 }
