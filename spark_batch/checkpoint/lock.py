@@ -10,7 +10,6 @@ import sys
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 
 from spark_batch import atomic
 from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
@@ -100,10 +99,5 @@ class Lock:
     def __enter__(self) -> Lock:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()

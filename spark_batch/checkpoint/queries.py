@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import repeat
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from spark_batch.checkpoint.rows import (
@@ -155,12 +154,7 @@ class CheckpointReader:
     def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
         self.store.raise_for(error)
 

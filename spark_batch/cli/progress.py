@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Protocol
 
 from tqdm import tqdm
@@ -43,12 +43,7 @@ class Progress(Protocol):
     """Shows a run's events. Use it in a `with` block."""
 
     def __enter__(self) -> Progress: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
     def show(self, event: Event, tally: Tally) -> None:
         """Show an event."""
 
@@ -103,12 +98,7 @@ class Bar:
     def __enter__(self) -> Bar:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
 
     def show(self, event: Event, tally: Tally) -> None:
@@ -152,12 +142,7 @@ class Lines:
     def __enter__(self) -> Lines:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return
 
     def show(self, event: Event, tally: Tally) -> None:
