@@ -80,7 +80,7 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = counted(merged.missing, "picture")
         layout = merged.layout
-        rescue = standing.command_line("rescue", layout.recipe_path, layout)
+        rescue = standing.command_line("rescue", layout)
         print_wrapped(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
     if merged.layout.picks is not None:
         for old in merged.old_picks:

@@ -107,7 +107,7 @@ def command(
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.snapshot() if out else None
         _show(plan, as_json=as_json, by=by, every=show_all)
-        session.print_further(plan.layout, recipe_path, reroll=reroll)
+        session.print_further(plan.layout, reroll=reroll)
         if problem := plan.refusal():
             print_wrapped(f"note: `run` will refuse this: {problem}", err=True)
         for note in filter(None, (plan.shared(), plan.verdicts())):
@@ -166,7 +166,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> 
 def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
     """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
-    command = command_line("run", plan.recipe.path, plan.layout, "--plan", str(path))
+    command = command_line("run", plan.layout, "--plan", str(path))
     print_wrapped(
         f"saved {shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
         f" the {saved.committed} USD so far; `{command}` does it, once",

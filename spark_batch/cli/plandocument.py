@@ -37,15 +37,15 @@ def show(plan: project.Plan) -> None:
 
 def next_command(plan: project.Plan, step: Step) -> str | None:
     """The command that continues a job which a run leaves as it is."""
-    recipe, layout, key = plan.recipe.path, plan.layout, step.job.key
+    layout, key = plan.layout, step.job.key
     if step.action is Action.UNCERTAIN:
-        return command_line("resolve", recipe, layout, "--task-id", "ID", job=key)
+        return command_line("resolve", layout, "--task-id", "ID", job=key)
     if step.action is Action.EXPIRED:
-        return command_line("rescue", recipe, layout)
+        return command_line("rescue", layout)
     if step.action is Action.PRUNED:
-        return command_line("prune", recipe, layout, "--undo", "--only", f"job={key}")
+        return command_line("prune", layout, "--undo", "--only", f"job={key}")
     if step.action is Action.FAILED and not is_refused(step, plan.recipe.models):
-        return command_line("retry", recipe, layout, "--only", f"job={key}")
+        return command_line("retry", layout, "--only", f"job={key}")
     return None
 
 

@@ -241,7 +241,7 @@ def show_sums(plan: project.Plan, *, refused: int = 0) -> None:
 def _words(action: Action, plan: project.Plan) -> str:
     if action in _ADVICE:
         (name, *options), what = _ADVICE[action]
-        command = standing.command_line(name, plan.recipe.path, plan.layout, *options)
+        command = standing.command_line(name, plan.layout, *options)
         return f"{_WORDS[action]}: `{command}` {what}"
     if action is not Action.LEAVE or plan.sample is None:
         return _WORDS[action]
@@ -289,7 +289,7 @@ def _left_over_lines(plan: project.Plan) -> Iterator[str]:
     if count:
         yield f"{count:>5} left over from an older recipe, {spent} USD"
     if files := plan.left_over_files():
-        yield f"      {session.left_over_files(files, plan.recipe.path, plan.layout)}"
+        yield f"      {session.left_over_files(files, plan.layout)}"
 
 
 def _money_lines(plan: project.Plan) -> list[str]:

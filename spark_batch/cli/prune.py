@@ -61,7 +61,7 @@ def command(
     elif count or pruning.attempts:
         layout = project.find_layout(recipe_path, sandbox=sandbox)
         words = [f"--{kind.value.replace(' ', '-')}" for kind in kinds if kind in flags]
-        again = command_line("prune", recipe_path, layout, *words, "--yes")
+        again = command_line("prune", layout, *words, "--yes")
         print_wrapped(f"{pictures} to delete, {size}: `{again}` deletes them")
     else:
         click.echo("nothing to delete")
@@ -83,7 +83,7 @@ def _print_files(pruning: Pruning) -> None:
 def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> int:
     count, written = project.undo(recipe, only, sandbox=sandbox)
     layout = project.find_layout(recipe.path, sandbox=sandbox)
-    run = command_line("run", recipe.path, layout)
+    run = command_line("run", layout)
     pictures = counted(count, "picture")
     print_wrapped(
         f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"

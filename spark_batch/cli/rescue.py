@@ -75,7 +75,7 @@ def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
         _print_rescued(tally)
     else:
         print_wrapped("nothing to rescue: every picture that is paid for is here")
-    status = standing.command_line("status", layout.recipe_path, layout)
+    status = standing.command_line("status", layout)
     if tally.stuck:
         count = counted(tally.stuck, "job")
         print_wrapped(f"{count} failed before: `{status}` lists them with the reason", err=True)

@@ -69,7 +69,7 @@ def command(
         for _, attempt in pairs:
             settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
         written = settlement.write_reports()
-    go_on = command_line("rescue" if task_id else "run", recipe_path, layout)
+    go_on = command_line("rescue" if task_id else "run", layout)
     print_wrapped(f"settled; now `{go_on}`")
     session.print_unwritten(written)
     github_exit_code = github.publish(recipe_path, layout)

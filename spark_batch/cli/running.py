@@ -112,7 +112,7 @@ def _run(
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
         if options.reroll or prepared.idle:
-            session.print_further(prepared.layout, recipe_path, reroll=options.reroll)
+            session.print_further(prepared.layout, reroll=options.reroll)
         _print_shard_budget(prepared)
         for note in filter(None, (prepared.shared, prepared.verdicts)):
             print_wrapped(f"note: {note}", err=True)
@@ -123,9 +123,9 @@ def _run(
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
-        merge = standing.command_line("merge", recipe_path, prepared.layout.whole)
+        merge = standing.command_line("merge", prepared.layout.whole)
         print_wrapped(f"`{merge}` joins the shards", err=True)
-    if step := _next_step(prepared, result, recipe_path):
+    if step := _next_step(prepared, result):
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)
@@ -136,9 +136,7 @@ def _run(
     return result.exit_code or github_exit_code
 
 
-def _next_step(
-    prepared: project.PreparedRun, result: project.RunResult, recipe_path: Path
-) -> str | None:
+def _next_step(prepared: project.PreparedRun, result: project.RunResult) -> str | None:
     """The line that says how to go on; at the ceiling of a saved plan, with a new one."""
     halted, options = result.tally.halted, prepared.options
     end = (halted.cure or halted.code) if halted else ExitCode.DONE
@@ -147,7 +145,6 @@ def _next_step(
         name, more = "plan", ["--out", str(options.plan)]
     return standing.next_step(
         result.counts,
-        recipe_path,
         prepared.layout,
         *more,
         name=name,
@@ -220,7 +217,6 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     if result.flagged or tally.unrestored or not is_done:
         standing.print_rows(
             counts,
-            prepared.recipe.path,
             layout,
             flagged=result.flagged,
             unrestored=tally.unrestored,

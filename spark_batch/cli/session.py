@@ -96,18 +96,18 @@ def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
         yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
 
 
-def left_over_files(count: int, recipe: Path, layout: project.RecipeLayout) -> str:
+def left_over_files(count: int, layout: project.RecipeLayout) -> str:
     """A line that says how many pictures an older recipe left over, and what lists them."""
-    command = command_line("prune", recipe, layout, "--left-over")
+    command = command_line("prune", layout, "--left-over")
     return f"{counted(count, 'picture')} left over on disk: `{command}` lists them"
 
 
-def print_further(layout: project.RecipeLayout, recipe: Path, *, reroll: bool) -> None:
+def print_further(layout: project.RecipeLayout, *, reroll: bool) -> None:
     """Print on stderr how many further takes a reroll makes, and for which pictures it cannot."""
     further = layout.further
     if further.new and not reroll:
         takes = counted(further.new, "rejected picture")
-        command = command_line("plan", recipe, layout, "--reroll")
+        command = command_line("plan", layout, "--reroll")
         print_wrapped(
             f"note: {takes} can have a further take: `{command}` shows the cost", err=True
         )
@@ -130,5 +130,5 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        merge = command_line("merge", layout.recipe_path, layout)
+        merge = command_line("merge", layout)
         print_wrapped(f"{words} not merged, not counted here: `{merge}` joins them", err=True)

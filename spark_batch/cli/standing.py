@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import click
 from click.core import ParameterSource
@@ -52,12 +50,9 @@ _CONDITIONS = {
 _KEPT = ("allow_outside", "allow_commands", "pay_again", "env_file")
 
 
-def command_line(
-    name: str, recipe: Path | None, layout: RecipeLayout, *options: str, job: str = ""
-) -> str:
+def command_line(name: str, layout: RecipeLayout, *options: str, job: str = "") -> str:
     """A command for a recipe as the user has to type it, for the same previews and shard."""
-    named = replace(layout, recipe_path=recipe)
-    return named.command(name, *kept_options(name), *options, job=job)
+    return layout.command(name, *kept_options(name), *options, job=job)
 
 
 def kept_options(name: str) -> Iterator[str]:
@@ -88,7 +83,6 @@ def _given(context: click.Context) -> list[click.Option]:
 
 def print_rows(
     counts: Mapping[Status, int],
-    recipe: Path,
     layout: RecipeLayout,
     *,
     flagged: int = 0,
@@ -102,7 +96,7 @@ def print_rows(
     """
     for status in _ORDER:
         if count := counts.get(status):
-            note = _note(status, recipe, layout)
+            note = _note(status, layout)
             if status is Status.FAILED and refused == count:
                 note = ""  # no retry helps
             _print_row(count, status.value, COLOURS[status], note)
@@ -121,7 +115,6 @@ def _print_row(count: int, name: str, colour: Colour, note: str) -> None:
 
 def next_step(
     counts: Mapping[Status, int],
-    recipe: Path,
     layout: RecipeLayout,
     *options: str,
     name: str = "run",
@@ -137,7 +130,7 @@ def next_step(
     if not unrestored and not any(counts.get(status) for status in _UNDER_WAY):
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
-    return f"Continue{condition}: {command_line(name, recipe, layout, *options)}"
+    return f"Continue{condition}: {command_line(name, layout, *options)}"
 
 
 def colour(record: JobRecord) -> Colour:
@@ -171,20 +164,20 @@ def cost_of(attempt: Attempt) -> str:
     return f", {attempt.cost} {currency(is_preview=attempt.is_preview)}"
 
 
-def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
-    retry = f"`{command_line('retry', recipe, layout)}`"
+def _note(status: Status, layout: RecipeLayout) -> str:
+    retry = f"`{command_line('retry', layout)}`"
     match status:
         case Status.FAILED:
             return f"{retry} makes them again, for money"
         case Status.UNCERTAIN:
-            one = command_line("resolve", recipe, layout, job="JOB")
-            every = command_line("resolve", recipe, layout, "--only", "status=uncertain")
+            one = command_line("resolve", layout, job="JOB")
+            every = command_line("resolve", layout, "--only", "status=uncertain")
             return f"maybe paid for: `{one}` settles one, `{every}` all"
         case Status.EXPIRED:
-            rescue = command_line("rescue", recipe, layout)
+            rescue = command_line("rescue", layout)
             return f"`{rescue}` looks once more for free; {retry} makes them again, for money"
         case Status.PRUNED:
-            undo = command_line("prune", recipe, layout, "--undo")
+            undo = command_line("prune", layout, "--undo")
             return f"their pictures were deleted: `{undo}` has them fetched again"
         case _:
             return _NOTES.get(status, "")

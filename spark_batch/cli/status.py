@@ -47,14 +47,14 @@ def command(
         if as_json:
             _print_json(layout, checkpoint, counts, trouble, picks)
         else:
-            _print_text(recipe_path, layout, checkpoint, counts, trouble)
+            _print_text(layout, checkpoint, counts, trouble)
             if picks:
-                _print_picks(recipe_path, layout, checkpoint, counts, picks)
+                _print_picks(layout, checkpoint, counts, picks)
             too_many = project.too_many_uncertain(recipe_path, checkpoint)
             end = ExitCode.UNCERTAIN if too_many else ExitCode.DONE
             rerolls = project.awaits_reroll(recipe_path, layout, checkpoint)
             more = ("--reroll",) if rerolls else ()
-            if step := standing.next_step(counts, recipe_path, layout, *more, end=end):
+            if step := standing.next_step(counts, layout, *more, end=end):
                 click.echo(step)
     if picks and picks.unknown:
         print_wrapped(f"note: {project.unknown_picks(picks.unknown)}", err=True)
@@ -71,7 +71,6 @@ def _counted_picks(layout: project.RecipeLayout, checkpoint: CheckpointReader) -
 
 
 def _print_text(
-    recipe_path: Path,
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
@@ -84,15 +83,14 @@ def _print_text(
         status = (_status(record), standing.colour(record))
         print_folded(status, f" {record.output}: {_why(record)} (job {record.key})")
     print_wrapped(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble), refused=refused)
+    standing.print_rows(counts, layout, flagged=_flagged(trouble), refused=refused)
     money = checkpoint.money()
     print_wrapped(f"  {standing.spent(layout, money.spent)}{standing.pending(money)}")
     if files := sum(1 for _ in checkpoint.placed_lines(left_over=True)):
-        print_wrapped(f"  {session.left_over_files(files, recipe_path, layout)}")
+        print_wrapped(f"  {session.left_over_files(files, layout)}")
 
 
 def _print_picks(
-    recipe: Path,
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
@@ -105,7 +103,7 @@ def _print_picks(
         return
     only = "pick=yes,status=pruned"
     if count := sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False)):
-        undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
+        undo = standing.command_line("prune", layout, "--undo", "--only", only)
         pictures = counted(count, "picked picture")
         print_wrapped(f"  {pictures} without a file, since pruned: `{undo}` undoes that")
 

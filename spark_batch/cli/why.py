@@ -86,9 +86,7 @@ def _next(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout) -> 
     if attempt.settled:
         return "settled by you: the next run makes a further attempt"
     if attempt.state is State.UNCERTAIN:
-        settle = standing.command_line(
-            "resolve", layout.recipe_path, layout, "--task-id", "ID", job=key
-        )
+        settle = standing.command_line("resolve", layout, "--task-id", "ID", job=key)
         return (
             "maybe paid for, so it is never sent again by itself. Settle it:"
             f" `{settle}` (or --not-charged, or --resubmit)"
@@ -96,16 +94,16 @@ def _next(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout) -> 
     if attempt.state is State.SUBMITTING and attempt.not_accepted:
         return "the API never looked at it: the next run sends the same attempt"
     only = ("--only", f"job={key}")
-    again = standing.command_line("retry", layout.recipe_path, layout, *only)
+    again = standing.command_line("retry", layout, *only)
     retry = f"`{again}` makes it again, for money"
     if attempt.state is State.FAILED:
         return _failed(record, attempt, layout, retry)
-    rescue = standing.command_line("rescue", layout.recipe_path, layout)
+    rescue = standing.command_line("rescue", layout)
     match status_of(attempt):
         case Status.DONE:
             return "done: nothing is sent"
         case Status.PRUNED:
-            undo = standing.command_line("prune", layout.recipe_path, layout, "--undo", *only)
+            undo = standing.command_line("prune", layout, "--undo", *only)
             return f"paid for, and its picture was deleted: `{undo}` has the next run fetch it"
         case Status.EXPIRED:
             return (
@@ -119,6 +117,6 @@ def _next(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout) -> 
 def _failed(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout, retry: str) -> str:
     known = layout.models.of(record.request.model).errors.find(attempt.error_code)
     if known is not None and known.refuses_request:
-        run = standing.command_line("run", layout.recipe_path, layout)
+        run = standing.command_line("run", layout)
         return f"{known.advice} Change that in the recipe; `{run}` then makes what has changed"
     return f"{_AGAIN.get(attempt.again or 'never', _AGAIN['never'])}; {retry}"
