@@ -101,7 +101,7 @@ def command(
     ) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:
-            _print_missing_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
+            _print_missing_quotes(plan.quote(env_file=env_file))
         if against is not None:
             changes = comparing.show(plan, against, form=form, shown=shown)
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE

@@ -50,21 +50,21 @@ def command(
     )
     if rescued is None:
         print_wrapped("nothing to rescue: nothing has been run yet")
-        _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
+        _print_earlier_hint(recipe_path, layout)
         return ExitCode.DONE
     session.print_adopted(rescued.adopted, layout)
     _conclude(rescued, layout)
     if not rescued.wanted:
-        _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
+        _print_earlier_hint(recipe_path, layout)
     session.print_pointers(rescued.causes)
     session.print_unwritten(rescued.written)
     github_exit_code = github.publish(recipe_path, layout, news=bool(rescued.wanted))
     return rescued.exit_code or github_exit_code
 
 
-def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout, *, sandbox: bool) -> None:
+def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout) -> None:
     """Print on stderr where the recipe may have paid work under an earlier name."""
-    if hint := project.earlier_hint(recipe_path, layout, sandbox=sandbox):
+    if hint := project.earlier_hint(recipe_path, layout):
         print_wrapped(f"note: {hint}", err=True)
 
 

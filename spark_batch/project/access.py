@@ -114,9 +114,9 @@ def _is_set(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> Iterator[Endpoint]:
-    """The API to use; a sandbox is served until the block ends. Raises UsageError."""
-    if not sandbox:
+def endpoint(layout: RecipeLayout, *, env_file: Path | None) -> Iterator[Endpoint]:
+    """The API to use; for previews a sandbox, served until the block ends. Raises UsageError."""
+    if not layout.is_preview:
         yield access(env_file)
         return
     from spark_batch import sandbox as room

@@ -94,7 +94,7 @@ def merge(
     if not paths:
         return Merged(layout, ())
     with (
-        open_sources(layout, paths, sandbox=sandbox, renamed=renamed) as found,
+        open_sources(layout, paths, renamed=renamed) as found,
         Checkpoint.open(layout.checkpoint) as checkpoint,
     ):
         adopting.take_over(checkpoint, layout)

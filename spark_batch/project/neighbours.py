@@ -76,15 +76,15 @@ def is_own(record_file: RecordFile, layout: RecipeLayout) -> bool:
     return record_file.folder == layout.output_dir and record_file.recipe == layout.name
 
 
-def others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
+def others(layout: RecipeLayout) -> Iterator[RecordFile]:
     """The checkpoints and manifests of other recipes around this one."""
-    for folder in _neighbours(layout, sandbox=sandbox):
+    for folder in _neighbours(layout):
         for record_file in record_files.in_folder(folder):
             if not is_own(record_file, layout):
                 yield record_file
 
 
-def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
+def _neighbours(layout: RecipeLayout) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
     Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
@@ -92,7 +92,7 @@ def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
     Folders beside the recipe's own are searched only in a git repository and below the current
     folder: elsewhere they may belong to another project.
     """
-    output = layout.output_dir.parent if sandbox else layout.output_dir
+    output = layout.paid_dir
     home = layout.recipe_dir or output.parent
     inside = output.is_relative_to(home) and output != home
     beside = _subfolders(home)
@@ -112,7 +112,7 @@ def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
                 found += _subfolders(folder / below.parent)
     for folder in dict.fromkeys(found):
         if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
-            yield pictures_folder(folder, sandbox=sandbox)
+            yield pictures_folder(folder, sandbox=layout.is_preview)
 
 
 def _is_one_project(folder: Path) -> bool:

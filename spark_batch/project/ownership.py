@@ -55,14 +55,11 @@ class PaidElsewhere:
 class Ownership:
     """Checks every step of a plan or run against the files and jobs of other recipes."""
 
-    def __init__(
-        self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, *, sandbox: bool
-    ) -> None:
+    def __init__(self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader) -> None:
         self._recipe = recipe
         self._layout = layout
         self._reader = reader
-        self._sandbox = sandbox
-        self._others = [] if reader.has_attempts() else list(others(layout, sandbox=sandbox))
+        self._others = [] if reader.has_attempts() else list(others(layout))
         self._wanted: set[str] = set()
         self._claims = _Claims(layout)
         # The output folder that the recipe of a record file now has; None if it is not found.
@@ -161,7 +158,7 @@ class Ownership:
 
     def _is_live(self, record_file: RecordFile) -> bool:
         """Whether a recipe is there that has this record file, and not only its name."""
-        folder = record_file.folder.parent if self._sandbox else record_file.folder
+        folder = record_file.folder.parent if self._layout.is_preview else record_file.folder
         return self._home(record_file) == folder
 
     def _has_written(self, output: str) -> bool:
@@ -172,7 +169,7 @@ class Ownership:
         own = [self._layout.name]
         names = sorted({other.record_file.recipe for other in paid})
         paths = [other.record_file.path for other in paid]
-        merge = merge_command(self._recipe.path, paths, sandbox=self._sandbox, renamed=names != own)
+        merge = merge_command(self._layout, paths, renamed=names != own)
         return (
             f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
             f" `{merge}`; to pay for them once more, run it with --pay-again"
@@ -197,21 +194,21 @@ class Ownership:
         )
         if conflict.is_live:
             return text
-        merge = merge_command(self._recipe.path, [owner.path], sandbox=self._sandbox, renamed=True)
+        merge = merge_command(self._layout, [owner.path], renamed=True)
         return (
             f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`, or"
             " --pay-again to replace its pictures"
         )
 
 
-def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed: bool) -> str:
+def merge_command(layout: RecipeLayout, paths: Sequence[Path], *, renamed: bool) -> str:
     """The command that takes over what these checkpoints and manifests record."""
-    flags = " --sandbox" * sandbox + " --renamed" * renamed
+    flags = " --sandbox" * layout.is_preview + " --renamed" * renamed
     files = " ".join(shlex.quote(shown(path)) for path in paths)
-    return f"spark-batch merge {shlex.quote(str(recipe))} {files}{flags}"
+    return f"spark-batch merge {shlex.quote(str(layout.recipe_path))} {files}{flags}"
 
 
-def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | None:
+def earlier_hint(recipe: Path, layout: RecipeLayout) -> str | None:
     """Advice for a recipe that has never run and seems to have been renamed or moved.
 
     It seems so when the recipe of a checkpoint or manifest nearby is gone. None for a recipe that
@@ -220,10 +217,10 @@ def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | 
     with CheckpointReader.open_readonly(layout.checkpoint) as reader:
         if reader.has_attempts():
             return None
-    for found in others(layout, sandbox=sandbox):
+    for found in others(layout):
         if output_of(found, besides=recipe) is None:
             renamed = found.recipe != layout.name
-            merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
+            merge = merge_command(layout, [found.path], renamed=renamed)
             return (
                 f"{shown(found.path)} belongs to a recipe {found.recipe} that no longer exists: if"
                 f" this recipe was renamed or moved, run `{merge}` and rescue again"

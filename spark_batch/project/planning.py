@@ -63,7 +63,6 @@ class Plan:
         *,
         adopted: adopting.Adoption,
         only: tuple[str, ...] = (),
-        sandbox: bool = False,
         charges: Iterable[Charge] = (),
         sample: SampleSize | None = None,
         retry: bool = False,
@@ -79,8 +78,7 @@ class Plan:
         self._checkpoint = checkpoint
         self.only = only
         self._picks = layout.read_picks() if only else None
-        self.sandbox = sandbox
-        self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
+        self._ownership = Ownership(recipe, layout, checkpoint)
         self._verdicts = EarlierVerdicts(layout)
         self._keys: set[int] = set()
         self._left_over = set(checkpoint.placed_lines(left_over=True))
@@ -108,7 +106,7 @@ class Plan:
         self._snapshot = PlanSnapshot(self._checkpoint.fingerprint(), self._checkpoint.money())
         return self._snapshot
 
-    def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
+    def quote(self, *, env_file: Path | None = None) -> Quotes:
         """Ask the API for the prices of the jobs to create. Call it before `steps`.
 
         Raises UsageError when there is no key.
@@ -119,7 +117,7 @@ class Plan:
                 firsts.setdefault(step.job.kind, step.job)
         if not firsts:
             return Quotes({}, (), 0)
-        quotes = ask(firsts, self.layout, sandbox=sandbox, env_file=env_file)
+        quotes = ask(firsts, self.layout, env_file=env_file)
         self.prices.quote(quotes.prices)
         return quotes
 
@@ -285,7 +283,6 @@ def plan(
             checkpoint,
             adopted=adopted,
             only=only,
-            sandbox=sandbox,
             charges=shard_budget.charges,
             sample=sample,
             retry=retry,
@@ -315,13 +312,7 @@ class Quotes:
     unasked: int
 
 
-def ask(
-    jobs: Mapping[Kind, Job],
-    layout: RecipeLayout,
-    *,
-    sandbox: bool,
-    env_file: Path | None,
-) -> Quotes:
+def ask(jobs: Mapping[Kind, Job], layout: RecipeLayout, *, env_file: Path | None) -> Quotes:
     """Ask precharge for one job of each model and size; the API may refuse (schemas/README.md).
 
     Raises UsageError when there is no key.
@@ -333,11 +324,7 @@ def ask(
     # A sandbox in a temporary folder, since a plan does not write to the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,
-        access.endpoint(
-            RecipeLayout(layout.name, Path(folder), layout.models),
-            sandbox=sandbox,
-            env_file=env_file,
-        ) as endpoint,
+        access.endpoint(replace(layout, output_dir=Path(folder)), env_file=env_file) as endpoint,
         client.TaskClient(endpoint.base_url, endpoint.key, models=layout.models) as tasks,
     ):
         for kind, job in list(jobs.items())[:MAX_QUESTIONS]:

@@ -88,7 +88,7 @@ def rescue(
             spent=checkpoint.money().spent,
         )
         if wanted:
-            with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
+            with access.endpoint(layout, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, layout, endpoint.api)
                 with client.TaskReader(
                     endpoint.base_url, endpoint.key, models=layout.models

@@ -161,10 +161,7 @@ class PreparedRun:
         if self.idle:
             self._begin()
         else:
-            options = self.options
-            with access.endpoint(
-                self.layout, sandbox=options.sandbox, env_file=options.env_file
-            ) as endpoint:
+            with access.endpoint(self.layout, env_file=self.options.env_file) as endpoint:
                 access.check_api(self.checkpoint, self.layout, endpoint.api)
                 self._begin()
                 with manifest_of_deleted(self.layout, self.checkpoint):
@@ -280,7 +277,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             limit=options.limit,
             room=room(recipe.run.max_cost, checkpoint.money(), prices),
         )
-        ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
+        ownership = Ownership(recipe, layout, checkpoint)
         links = PictureLinks(layout.output_dir)
         verdicts = EarlierVerdicts(layout, limit=options.limit)
         unchanged = 0

@@ -146,7 +146,7 @@ def _output(layout: RecipeLayout, path: Path) -> Path:
 
 @contextlib.contextmanager
 def open_sources(
-    layout: RecipeLayout, paths: Iterable[Path], *, sandbox: bool, renamed: bool = False
+    layout: RecipeLayout, paths: Iterable[Path], *, renamed: bool = False
 ) -> Iterator[list[Source]]:
     """Open the sources read-only, and lock their checkpoints.
 
@@ -161,7 +161,7 @@ def open_sources(
                 _manifest(path, layout.models) if _is_manifest(path) else _checkpoint(layout, path)
             )
             source = stack.enter_context(opening)
-            _check_source(layout, source, sandbox=sandbox, renamed=renamed)
+            _check_source(layout, source, renamed=renamed)
             sources.append(source)
         yield sources
 
@@ -204,7 +204,7 @@ def _manifest(path: Path, models: Models) -> Iterator[Source]:
         yield Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
 
 
-def _check_source(layout: RecipeLayout, source: Source, *, sandbox: bool, renamed: bool) -> None:
+def _check_source(layout: RecipeLayout, source: Source, *, renamed: bool) -> None:
     others = source.recipes - {layout.name}
     if others and not renamed:
         raise UsageError(
@@ -212,9 +212,9 @@ def _check_source(layout: RecipeLayout, source: Source, *, sandbox: bool, rename
             " that is an earlier name of this recipe, add --renamed"
         )
     apis = source.reader.apis()
-    if not sandbox and SANDBOX_API in apis:
+    if not layout.is_preview and SANDBOX_API in apis:
         raise UsageError(f"{source.path} contains sandbox previews: to merge them, add --sandbox")
-    if sandbox and apis - {SANDBOX_API}:
+    if layout.is_preview and apis - {SANDBOX_API}:
         raise UsageError(
             f"{source.path} contains paid pictures: to merge them, leave --sandbox out"
         )

@@ -79,7 +79,7 @@ def plan(
             reroll=reroll,
         ) as planned,
     ):
-        quotes = planned.quote(sandbox=sandbox, env_file=keys) if quote else None
+        quotes = planned.quote(env_file=keys) if quote else None
         jobs = tuple(_planned(planned, step) for step in planned.steps())
         notes = filter(None, (planned.shared(), planned.verdicts()))
         stop = planned.forecast.stop
