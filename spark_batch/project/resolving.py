@@ -39,28 +39,20 @@ class Settlement:
     layout: RecipeLayout
     checkpoint: Checkpoint
 
-    def found_task(self, attempt: Attempt, task_id: str) -> None:
-        """Settle: the attempt created this task. Raises UsageError for another attempt's task."""
-        if task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
-            raise UsageError(f"task {task_id} belongs to another attempt: give this job's task")
-        self.checkpoint.found_task(attempt.id, task_id)
-
-    def not_charged(self, attempt: Attempt) -> None:
-        """Settle: the attempt created no task and costs nothing."""
-        self.checkpoint.settle_not_charged(attempt.id)
-
-    def resubmit(self, attempt: Attempt) -> None:
-        """Settle: count the attempt as paid, and make the job again."""
-        self.checkpoint.settle_resubmit(attempt.id)
-
     def settle(self, attempt: Attempt, *, task_id: str | None, not_charged: bool) -> None:
-        """Settle by the user's options: `found_task`, `not_charged`, or without them `resubmit`."""
-        if task_id is not None:
-            self.found_task(attempt, task_id)
-        elif not_charged:
-            self.not_charged(attempt)
+        """Settle by the user's options.
+
+        The attempt created the task `task_id`; or no task, and costs nothing; or, without either,
+        it counts as paid and the job is made again. Raises UsageError for another attempt's task.
+        """
+        if task_id is None and not_charged:
+            self.checkpoint.settle_not_charged(attempt.id)
+        elif task_id is None:
+            self.checkpoint.settle_resubmit(attempt.id)
+        elif task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
+            raise UsageError(f"task {task_id} belongs to another attempt: give this job's task")
         else:
-            self.resubmit(attempt)
+            self.checkpoint.found_task(attempt.id, task_id)
 
     def write_reports(self) -> Written:
         """Write the reports of the recipe after settling."""

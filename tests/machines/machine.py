@@ -15,7 +15,7 @@ from spark_batch.paths import CHECKPOINT_SUFFIX
 from spark_batch.project import adopting, load, merging, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.reporting import write_reports
-from spark_batch.project.resolving import settling
+from spark_batch.project.resolving import Settlement, settling
 from spark_batch.reports.formats import FORMATS
 from tests.machines.ledger import Fate, Ledger
 from tests.makers import a_picture
@@ -90,14 +90,14 @@ class Machine:
         except UsageError:
             return None
 
-    def _settle(self, settlement: object, attempt: Attempt, choice: str) -> None:
+    def _settle(self, settlement: Settlement, attempt: Attempt, choice: str) -> None:
         task = self.ledger.sent[moment_of(attempt)]
         if choice == "resubmit":
-            settlement.resubmit(attempt)  # type: ignore[attr-defined]
+            settlement.settle(attempt, task_id=None, not_charged=False)
         elif task is None:
-            settlement.not_charged(attempt)  # type: ignore[attr-defined]
+            settlement.settle(attempt, task_id=None, not_charged=True)
         elif attempt.task_id in (None, task.id):
-            settlement.found_task(attempt, task.id)  # type: ignore[attr-defined]
+            settlement.settle(attempt, task_id=task.id, not_charged=False)
             task.answered = True
 
     def _step(self, checkpoint: Checkpoint, key: str, choice: str) -> None:

@@ -58,11 +58,12 @@ def _adopt_takes_the_sum(patch: pytest.MonkeyPatch) -> None:
 def _resolve_releases(patch: pytest.MonkeyPatch) -> None:
     """An attempt that is made again is counted as not charged, though its task may exist."""
 
-    def resubmit(self: Settlement, attempt: Attempt) -> None:
-        if attempt.state is State.UNCERTAIN:
-            self.checkpoint.settle_not_charged(attempt.id)
+    def settle(self: Settlement, attempt: Attempt, *, task_id: str | None, **_: bool) -> None:
+        if task_id is not None or attempt.state is State.UNCERTAIN:
+            original(self, attempt, task_id=task_id, not_charged=True)
 
-    patch.setattr(Settlement, "resubmit", resubmit)
+    original = Settlement.settle
+    patch.setattr(Settlement, "settle", settle)
 
 
 PLANTS: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
