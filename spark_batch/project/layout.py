@@ -17,7 +17,7 @@ from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.models import Models
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
-from spark_batch.recipe.outline import header
+from spark_batch.recipe.outline import Header, header
 from spark_batch.reports.report import Target
 
 
@@ -100,15 +100,7 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
 
     Raises UsageError for links and foreign files in the way of the recipe's own files.
     """
-    output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
-    return _checked(
-        RecipeLayout(
-            *(loaded.name, output_dir, loaded.models, shard, loaded.path.parent.absolute()),
-            *(loaded.metadata, loaded.checks),
-            is_preview=sandbox,
-            recipe_path=loaded.path,
-        )
-    )
+    return _layout(loaded, loaded.path, sandbox=sandbox, shard=shard)
 
 
 def find_layout(
@@ -122,23 +114,23 @@ def find_layout(
 
     `values` are as in `recipe.load`. Raises RecipeError, and UsageError as `layout_of` does.
     """
-    found = header(path, values)
-    output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
-    return _checked(
-        RecipeLayout(
-            *(found.name, output_dir, found.models, shard, path.parent.absolute()),
-            *(found.metadata, found.checks),
-            is_preview=sandbox,
-            recipe_path=path,
-        )
-    )
+    return _layout(header(path, values), path, sandbox=sandbox, shard=shard)
 
 
-def _checked(layout: RecipeLayout) -> RecipeLayout:
-    """Refuse a layout whose files must not be written, before anything is read or paid for.
+def _layout(
+    found: Recipe | Header, path: Path, *, sandbox: bool, shard: Shard | None
+) -> RecipeLayout:
+    """A layout whose files may be written; refused before anything is read or paid for.
 
     For a shard, also checks the files that the merge will write.
     """
+    output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
+    layout = RecipeLayout(
+        *(found.name, output_dir, found.models, shard, path.parent.absolute()),
+        *(found.metadata, found.checks),
+        is_preview=sandbox,
+        recipe_path=path,
+    )
     check_output(layout)
     if layout.shard is not None:
         check_output(layout.whole)
