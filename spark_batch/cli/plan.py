@@ -108,9 +108,9 @@ def command(
         kept = plan.snapshot() if out else None
         _show(plan, as_json=as_json, by=by, every=show_all)
         session.print_further(plan.layout, reroll=reroll)
-        if problem := plan.refusal():
+        if problem := plan.ownership.problem():
             print_wrapped(f"note: `run` will refuse this: {problem}", err=True)
-        for note in filter(None, (plan.shared(), plan.verdicts())):
+        for note in filter(None, (plan.ownership.shared(), plan.verdicts.note())):
             print_wrapped(f"note: {note}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, env_file=env_file)

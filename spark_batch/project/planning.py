@@ -52,7 +52,7 @@ class Plan:
 
     `adopted` is what a run would first adopt from the manifest. `prices` has the prices for
     estimates. `sample` is the sample that is planned, if any, and `whole` the forecast for the
-    selection that it is taken from.
+    selection that it is taken from. `ownership` and `verdicts` have looked at the steps taken.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Plan:
         self._checkpoint = checkpoint
         self.only = only
         self._picks = layout.read_picks() if only else None
-        self._ownership = Ownership(recipe, layout, checkpoint)
-        self._verdicts = EarlierVerdicts(layout)
+        self.ownership = Ownership(recipe, layout, checkpoint)
+        self.verdicts = EarlierVerdicts(layout)
         self._keys: set[int] = set()
         self._left_over = set(checkpoint.placed_lines(left_over=True))
         self._snapshot: PlanSnapshot | None = None
@@ -94,8 +94,8 @@ class Plan:
         self.forecast.room = room(self.recipe.run.max_cost, self.money(), self.prices)
         for step in self._sampled(brief=brief):
             self.forecast.add(step, self.prices)
-            self._ownership.look(step)
-            self._verdicts.look(step)
+            self.ownership.look(step)
+            self.verdicts.look(step)
             self._left_over.discard((step.job.output, step.job.key))
             if self._snapshot is not None and step.action in WORK:
                 self._snapshot.steps.append(step)
@@ -196,27 +196,6 @@ class Plan:
         """The last picture made for a key, also for one that the recipe no longer has."""
         made = (attempt.picture for attempt in reversed(self._checkpoint.attempts_of(key)))
         return next(filter(None, made), None)
-
-    def refusal(self) -> str | None:
-        """Why `run` would refuse: files or paid jobs belong to another recipe. None when it runs.
-
-        Known once all steps have been taken.
-        """
-        return self._ownership.problem()
-
-    def shared(self) -> str | None:
-        """The jobs that other existing recipes have paid for as well, in words; None when none.
-
-        Known once all steps have been taken.
-        """
-        return self._ownership.shared()
-
-    def verdicts(self) -> str | None:
-        """The jobs to be made that have a verdict already, in words; None when none.
-
-        Known once all steps have been taken.
-        """
-        return self._verdicts.note()
 
     def most(self) -> Decimal | None:
         """The upper bound of spending in USD: spent, reserved, and all attempts that may be made.

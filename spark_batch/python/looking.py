@@ -81,7 +81,7 @@ def plan(
     ):
         quotes = planned.quote(env_file=keys) if quote else None
         jobs = tuple(_planned(planned, step) for step in planned.steps())
-        notes = filter(None, (planned.shared(), planned.verdicts()))
+        notes = filter(None, (planned.ownership.shared(), planned.verdicts.note()))
         stop = planned.forecast.stop
         return PlanResult(
             name=planned.layout.label,
@@ -93,7 +93,7 @@ def plan(
             most=planned.most(),
             quoted=None if quotes is None else planned.forecast.quoted,
             spent=planned.money().spent,
-            refusal=planned.refusal(),
+            refusal=planned.ownership.problem(),
             stops_before=None if stop is None else stop.job.output,
             notes=(
                 *(quotes.refused if quotes else ()),
