@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine import Driver, WorkerProcesses, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
+from spark_batch.engine.judging import Programs
 from spark_batch.engine.planner import Cause, Restore, Scope, paid_pictures
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import RunSettings, State, Status
@@ -88,23 +89,13 @@ def rescue(
             spent=checkpoint.money().spent,
         )
         if wanted:
-            with access.endpoint(layout, env_file=env_file) as endpoint:
-                access.check_api(checkpoint, layout, endpoint.api)
-                with client.TaskReader(
-                    endpoint.base_url, endpoint.key, models=layout.models
-                ) as reader:
-                    driver = _driver(
-                        layout,
-                        settings,
-                        checkpoint=checkpoint,
-                        reader=reader,
-                        api=endpoint.api,
-                        missing=missing,
-                        tally=tally,
-                        allow_commands=allow_commands,
-                    )
-                    with manifest_of_deleted(layout, checkpoint):
-                        watch(driver, wanted)
+            programs = programs_of(layout, allowed=allow_commands)
+            with _driver(
+                *(layout, settings, checkpoint, missing, tally),
+                programs=programs,
+                env_file=env_file,
+            ) as driver:
+                watch(driver, wanted)
         # A manifest without those jobs would let a fresh clone pay for them again.
         kept = adopted.unknown or checkpoint.has_unnamed()
         formats = [name for name in FORMATS if name != "csv" or not kept]
@@ -112,36 +103,43 @@ def rescue(
     return Rescued(tally, wanted, written, causes, adopted)
 
 
+@contextmanager
 def _driver(
     layout: RecipeLayout,
     settings: RunSettings,
-    *,
     checkpoint: Checkpoint,
-    reader: client.TaskReader,
-    api: str,
     missing: list[Restore],
     tally: Tally,
-    allow_commands: bool,
-) -> Driver:
+    *,
+    programs: Programs,
+    env_file: Path | None,
+) -> Iterator[Driver]:
     """A run that sends nothing: it fetches what is paid for, and restores what is missing."""
-    return Driver(
-        settings,
-        models=layout.models,
-        checkpoint=checkpoint,
-        client=reader,
-        send=None,
-        api=api,
-        layout=Layout(layout.label, layout.output_dir),
-        budget=_nothing(checkpoint),
-        tally=tally,
-        steps=missing,
-        open_jobs={},
-        executors=threads(settings.concurrency),
-        elsewhere=WorkerProcesses(settings.workers),
-        metadata=layout.metadata,
-        checks=layout.checks,
-        programs=programs_of(layout, allowed=allow_commands),
-    )
+    models = layout.models
+    with access.endpoint(layout, env_file=env_file) as endpoint:
+        access.check_api(checkpoint, layout, endpoint.api)
+        with (
+            client.TaskReader(endpoint.base_url, endpoint.key, models=models) as reader,
+            manifest_of_deleted(layout, checkpoint),
+        ):
+            yield Driver(
+                settings,
+                models=models,
+                checkpoint=checkpoint,
+                client=reader,
+                send=None,
+                api=endpoint.api,
+                layout=Layout(layout.label, layout.output_dir),
+                budget=Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices()),
+                tally=tally,
+                steps=missing,
+                open_jobs={},
+                executors=threads(settings.concurrency),
+                elsewhere=WorkerProcesses(settings.workers),
+                metadata=layout.metadata,
+                checks=layout.checks,
+                programs=programs,
+            )
 
 
 def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
@@ -160,8 +158,3 @@ def _missing(
         if picture is not None:
             missing.append(picture)
     return missing
-
-
-def _nothing(checkpoint: Checkpoint) -> Budget:
-    """A budget that allows no task."""
-    return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices())
