@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -267,28 +267,18 @@ def watch(
 
     `currency` is the unit of amounts. `also` is called with every event, before it is shown.
     """
-    with _signals(run.stop), progress(total, codes, currency) as display:
+    with stopping.handled(partial(_stop, run)), progress(total, codes, currency) as display:
         for event in run.events():
             also(event)
             display.show(event, run.tally)
 
 
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on the signals of `stopping` during the block.
+def _stop(run: Driver, number: int, _: FrameType | None) -> None:
+    """Stop the run on a signal.
 
     A terminal that is closed may send SIGHUP twice, with its shell: the second one, which would
     stop at once, is not heard.
     """
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if number not in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in stopping.signals()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if number not in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    run.stop()

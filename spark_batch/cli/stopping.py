@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,23 +19,26 @@ def signals() -> tuple[int, ...]:
 
 
 @contextmanager
+def handled(handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle the `signals` during the block; the former handlers come back afterwards."""
+    former = {number: signal.signal(number, handle) for number in signals()}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def until_stopped() -> Iterator[list[int]]:
-    """A list that receives the `signals`; the former handlers come back afterwards.
+    """A list that receives the `signals`.
 
     The handler takes no lock: it interrupts this thread, which may hold that of a threading.Event,
     and would wait for it without end.
     """
     stopped: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopped.append(number)
-
-    former = {number: signal.signal(number, stop) for number in signals()}
-    try:
+    with handled(lambda number, _: stopped.append(number)):
         yield stopped
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def wait(stopped: list[int]) -> None:
