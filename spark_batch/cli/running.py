@@ -36,72 +36,43 @@ def execute(
 ) -> ExitCode:
     """Run recipes one after the other; results go to stdout, everything else to stderr.
 
-    With `open_it` each page is opened in the browser at the end. Gives the highest of their exit
-    codes.
+    The error of one among several is shown, and stops none of the others. With `open_it` each page
+    is opened in the browser at the end. Gives the highest of their exit codes.
     """
     if options.plan is not None and len(recipe_paths) > 1:
         raise UsageError("a saved plan is for one recipe: give only that one")
-    recipes = _loaded(recipe_paths)
+    # Each once; a recipe with an error stops all of them before anything is sent.
+    recipes = [session.load(path) for path in dict.fromkeys(recipe_paths)]
     with project.EventLog(events) if events else nullcontext() as log:
         worst, values = ExitCode.DONE, github.Values()
-        for number, (path, recipe) in enumerate(recipes, 1):
+        for number, recipe in enumerate(recipes, 1):
             if len(recipes) > 1:
-                click.echo(f"{path}:")
-            run_events = log.of(path, sandbox=options.sandbox) if log else None
-            code = _guarded(
-                recipe,
-                path,
-                options,
-                run_events,
-                yes=yes,
-                open_it=open_it,
-                values=values,
-                alone=len(recipes) == 1,
-            )
+                click.echo(f"{recipe.path}:")
+            run_events = log.of(recipe.path, sandbox=options.sandbox) if log else None
+            try:
+                code = _run(recipe, options, run_events, yes=yes, open_it=open_it, values=values)
+            except SparkBatchError as error:
+                if len(recipes) == 1:
+                    raise
+                print_wrapped(f"spark-batch: {recipe.path}: {error}", err=True)
+                code = error.exit_code
             worst = max(worst, code)
             if code in _STOP_ALL:
-                _print_left([path for path, _ in recipes[number:]])
+                _print_left(recipes[number:])
                 break
         if log and log.failure:
             click.echo(f"spark-batch: events are missing in {events}: {log.failure}", err=True)
     return worst or (log.exit_code if log else ExitCode.DONE)
 
 
-def _print_left(paths: Sequence[Path]) -> None:
+def _print_left(recipes: Sequence[project.Recipe]) -> None:
     """Print which recipes were not run, since all had to stop."""
-    if paths:
-        print_wrapped(f"not run: {', '.join(map(str, paths))}")
-
-
-def _loaded(paths: Sequence[Path]) -> list[tuple[Path, project.Recipe]]:
-    """The recipes, each once. Raises RecipeError before anything is sent."""
-    return [(path, session.load(path)) for path in dict.fromkeys(paths)]
-
-
-def _guarded(
-    recipe: project.Recipe,
-    path: Path,
-    options: project.RunOptions,
-    events: project.RunEvents | None,
-    *,
-    yes: bool,
-    open_it: bool,
-    values: github.Values,
-    alone: bool,
-) -> ExitCode:
-    """Run a recipe; the error of one among several is shown, and stops none of the others."""
-    try:
-        return _run(recipe, path, options, events, yes=yes, open_it=open_it, values=values)
-    except SparkBatchError as error:
-        if alone:
-            raise
-        print_wrapped(f"spark-batch: {path}: {error}", err=True)
-        return error.exit_code
+    if recipes:
+        print_wrapped(f"not run: {', '.join(str(recipe.path) for recipe in recipes)}")
 
 
 def _run(
     recipe: project.Recipe,
-    recipe_path: Path,
     options: project.RunOptions,
     events: project.RunEvents | None,
     *,
@@ -132,7 +103,7 @@ def _run(
     page = project.FORMATS["html"].path(prepared.layout)
     if open_it and page in result.written.paths:
         open_page(page.absolute().as_uri(), shown(page))
-    github_exit_code = github.publish(recipe_path, prepared.layout, values=values)
+    github_exit_code = github.publish(recipe.path, prepared.layout, values=values)
     return result.exit_code or github_exit_code
 
 
