@@ -63,7 +63,7 @@ def access(env_file: Path | None) -> Endpoint:
             " or try the recipe with --sandbox, which needs none"
         )
     redact.remember(key)
-    base_url = _base_url(found)
+    base_url = found.get(_URL, DEFAULT_URL)
     if _is_set(KEY_NAME) and not _is_set(_URL) and base_url != DEFAULT_URL:
         # The file may be part of a branch that somebody else wrote.
         raise UsageError(
@@ -81,7 +81,7 @@ def address(*, sandbox: bool, env_file: Path | None) -> str:
     """
     if sandbox:
         return SANDBOX_API
-    return check_base_url(_base_url(_environment(env_file)))
+    return check_base_url(_environment(env_file).get(_URL, DEFAULT_URL))
 
 
 def _environment(env_file: Path | None) -> Mapping[str, str]:
@@ -102,10 +102,6 @@ def _environment(env_file: Path | None) -> Mapping[str, str]:
 def _named_file() -> Path | None:
     name = os.environ.get(_ENV_FILE, "").strip()
     return Path(name) if name else None
-
-
-def _base_url(found: Mapping[str, str]) -> str:
-    return found.get(_URL, DEFAULT_URL)
 
 
 def _is_set(name: str) -> bool:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from spark_batch.errors import UsageError
 
-# Before and after the point of an amount; sums and shares of longer ones may be inexact.
+# Before and after the point of an amount; sums of longer ones may be inexact, or overflow.
 _MOST_DIGITS = 18
 # Decimal itself reads `5_00` as 500, and digits of other scripts.
 _AMOUNT = re.compile(r"\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -20,17 +20,6 @@ def read_amount(text: str) -> Decimal:
     if amount is None or abs(amount.adjusted()) > _MOST_DIGITS:
         raise UsageError(f"{text!r} is not an amount of USD, such as 5.00")
     return amount
-
-
-def manifest_cost(text: str) -> Decimal:
-    """Parse the cost in a manifest's row, in USD. Raises ValueError for what the API cannot charge.
-
-    Sums of larger numbers than an amount can have would overflow.
-    """
-    try:
-        return read_amount(text)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
 
 
 def read_workers(text: str) -> int | str:

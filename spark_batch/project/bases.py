@@ -12,7 +12,7 @@ from spark_batch.checkpoint.rows import parameters
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
-from spark_batch.project.amounts import manifest_cost
+from spark_batch.project.amounts import read_amount
 from spark_batch.project.history import earlier_recipe
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
@@ -99,7 +99,7 @@ def _from_manifest(given: str) -> Base:
                 unnamed.add(lines[-1].output)
             costs.extend(_row_cost(row))
             made.update(_row_made(row))
-        except (ValueError, ArithmeticError):
+        except (ValueError, ArithmeticError, UsageError):
             raise UsageError(
                 f"line {number} of {given} is not one that spark-batch wrote: give another"
                 " manifest, or a commit"
@@ -150,6 +150,6 @@ def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
     """
     free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
     if row["cost_usd"]:
-        yield int(row["job"], 16), manifest_cost(row["cost_usd"])
+        yield int(row["job"], 16), read_amount(row["cost_usd"])
     elif not free:
         yield int(row["job"], 16), None

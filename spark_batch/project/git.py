@@ -14,6 +14,7 @@ from typing import IO
 
 from spark_batch import children, lfs
 from spark_batch.errors import UsageError
+from spark_batch.recipe.boundary import repository_of
 from spark_batch.text import printable, quoted, suggestion
 
 _COMMIT_SECONDS = 5.0  # for one call of git about a recipe's commit
@@ -214,7 +215,7 @@ def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
     when there is none, when git is not installed, and when git does not trust it.
     """
     folder = folder.resolve()
-    root = next((top for top in (folder, *folder.parents) if os.path.lexists(top / ".git")), None)
+    root = repository_of(folder)
     if root is None:
         raise _none_at(folder, "neither it nor a folder above it has a .git")
     parts = folder.relative_to(root).parts

@@ -20,7 +20,7 @@ from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
-from spark_batch.project.amounts import manifest_cost
+from spark_batch.project.amounts import read_amount
 from spark_batch.project.deliveries import (
     LIST_SUFFIX,
     MOST_BYTES,
@@ -106,8 +106,8 @@ def entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[os
 
 def _cost(text: str | None) -> Decimal:
     try:
-        return manifest_cost(text or "0")
-    except ValueError:
+        return read_amount(text or "0")
+    except UsageError:
         return Decimal(0)
 
 
