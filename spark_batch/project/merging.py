@@ -67,16 +67,6 @@ class Merged:
     old_picks: Sequence[Path] = ()
 
 
-@dataclass(slots=True)
-class _Pictures:
-    """Numbers of pictures, as in `Merged`."""
-
-    brought: int = 0
-    replaced: int = 0
-    pointers: int = 0
-    missing: int = 0
-
-
 def merge(
     recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False, renamed: bool = False
 ) -> Merged:
@@ -99,16 +89,16 @@ def merge(
     ):
         adopting.take_over(checkpoint, layout)
         twice = _join(checkpoint, found, layout, recipe)
-        brought = _bring(checkpoint, found, layout)
+        pictures = _bring(checkpoint, found, layout)
         merged = Merged(
             layout=layout,
             sources=paths,
             double_payments=paid_twice(checkpoint, twice),
             counts=Counter(record.status for record in checkpoint.records()),
-            brought=brought.brought,
-            replaced=brought.replaced,
-            pointers=brought.pointers,
-            missing=brought.missing,
+            brought=pictures["brought"],
+            replaced=pictures["replaced"],
+            pointers=pictures["pointers"],
+            missing=pictures["missing"],
             written=write_reports(layout, checkpoint),
             old_picks=_old_picks(layout, found) if renamed else (),
         )
@@ -151,30 +141,30 @@ def _join(
     return twice
 
 
-def _bring(checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout) -> _Pictures:
-    """Copy the pictures that are missing here.
+def _bring(checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout) -> Counter[str]:
+    """Copy the pictures that are missing here; returns their numbers, as `Merged` names them.
 
     A file that has another picture of the same job is moved into `kept`, since the checkpoint
     records the later one. A picture whose name another job has by now is copied into `kept`.
     """
-    result = _Pictures()
+    result: Counter[str] = Counter()
     for key, picture in _wanted(checkpoint, found, layout).items():
         candidates = [path for source in found for path in _candidates(source, key, picture)]
         names, files_here = checkpoint.outputs(key), checkpoint.files_of(key)
         written = [*files_here, *map(str, candidates)]
         if not names:
-            result.brought += keep(picture, written=written, layout=layout)
+            result["brought"] += keep(picture, written=written, layout=layout)
             continue
         was_here = any((layout.output_dir / file).is_file() for file in files_here)
         files = restore(picture, outputs=names, written=written, layout=layout)
         if files is not None:
             checkpoint.placed(key, files)
-            result.brought += 1
-            result.replaced += was_here
+            result["brought"] += 1
+            result["replaced"] += was_here
         elif pointer_to(picture, outputs=names, written=written, layout=layout):
-            result.pointers += 1
+            result["pointers"] += 1
         else:
-            result.missing += 1
+            result["missing"] += 1
     return result
 
 
