@@ -216,7 +216,7 @@ def _read_sections(
 
         return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
 
-    axes = section("variants", lambda node: _variants(node, models, findings))
+    axes = section("variants", lambda node: per_input.of_models(node, models, findings))
     picture_checks = section("checks", lambda node: checks.read(node, names, findings))
     listed = section("inputs", pictures)
     before = findings.errors
@@ -242,19 +242,6 @@ def _read_sections(
         checks=picture_checks,
         doubtful=frozenset(doubtful),
     )
-
-
-def _variants(node: Node | None, models: Models, findings: Findings) -> tuple[Variants, ...]:
-    """The axes of `variants` for each model, with the warnings about them."""
-    found = []
-    for name, part in findings.by_model(models.names):
-        model = models.of(name)
-        axes = variants.variants(node, model, part, size_names=models.size_names)
-        warnings.sizes(axes.located, model, part)
-        if model.has_axis("seed"):
-            warnings.seeds(_sub(node, "seed"), model, part)
-        found.append(axes)
-    return tuple(found)
 
 
 def _check_urls(listed: Iterable[Listed], models: Models, findings: Findings) -> None:
@@ -320,7 +307,7 @@ def _read_blocks(
     def part(key: str) -> Node | None:
         return None if key in sections.doubtful else root.get(key)
 
-    axes = sections.variants or _variants(None, sections.models, findings)
+    axes = sections.variants or per_input.of_models(None, sections.models, findings)
     listed = sections.inputs or ()
     values = per_input.values(axes, listed, sections.own)
     texts = tuple(prompt for entry in sections.prompts or () for prompt in entry.prompts)

@@ -14,6 +14,7 @@ from spark_batch.recipe import variants, warnings
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.variants import INPUT_SIZE, Located, Variants
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import counted
 
 _FIELDS = {"size": "sizes", "scale": "scales", "seed": "seeds"}
@@ -57,15 +58,23 @@ def read(listed: Iterable[Listed], models: Models, findings: Findings) -> Given:
         node, where = picture.given, _where(picture)
         if node is None or where in found or not any(node.get(axis) for axis in AXES):
             continue
-        own = found[where] = []
-        for name, part in findings.by_model(models.names):
-            model = models.of(name)
-            axes = variants.variants(node, model, part, path=where, size_names=models.size_names)
-            warnings.sizes(axes.located, model, part)
-            if model.has_axis("seed"):
-                warnings.seeds(node.get("seed"), model, part, path=f"{where}.seed")
-            own.append(axes)
+        found[where] = of_models(node, models, findings, path=where)
     return found
+
+
+def of_models(
+    node: Node | None, models: Models, findings: Findings, *, path: str = "variants"
+) -> tuple[Variants, ...]:
+    """The axes of the mapping at `path` for each model, with the warnings about them."""
+    found = []
+    for name, part in findings.by_model(models.names):
+        model = models.of(name)
+        axes = variants.variants(node, model, part, path=path, size_names=models.size_names)
+        warnings.sizes(axes.located, model, part)
+        if node is not None and model.has_axis("seed"):
+            warnings.seeds(node.get("seed"), model, part, path=f"{path}.seed")
+        found.append(axes)
+    return tuple(found)
 
 
 def values(base: Sequence[Variants], listed: Iterable[Listed], given: Given) -> Values:

@@ -169,9 +169,7 @@ def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
             )
 
 
-def seeds(
-    node: Node | None, model: Model, findings: Findings, *, path: str = "variants.seed"
-) -> None:
+def seeds(node: Node | None, model: Model, findings: Findings, *, path: str) -> None:
     """Warn about seeds that the API accepts and does not recommend."""
     for item in node.items() if node is not None else ():
         if model.usual_seeds is not None and not model.is_usual_seed(whole(item)):
