@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from types import FrameType
-from typing import Protocol
 
 from tqdm import tqdm
 
@@ -39,16 +38,7 @@ _TOO_EARLY = 0.05  # share of the jobs, below which no time left is shown
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 
 
-class Progress(Protocol):
-    """Shows a run's events. Use it in a `with` block."""
-
-    def __enter__(self) -> Progress: ...
-    def __exit__(self, *_: object) -> None: ...
-    def show(self, event: Event, tally: Tally) -> None:
-        """Show an event."""
-
-
-def progress(total: int, codes: ErrorCodes, currency: str = "USD") -> Progress:
+def progress(total: int, codes: ErrorCodes, currency: str = "USD") -> Bar | Lines:
     """The display that suits stderr, for a run of `total` jobs; `codes` are the model's."""
     kind = Bar if sys.stderr.isatty() else Lines
     return kind(total, codes, currency)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Protocol
 
 from spark_batch import atomic, cloud
 from spark_batch.errors import OutputError, PictureError, UsageError
@@ -17,39 +16,16 @@ from spark_batch.text import quoted
 _LOCAL = ("file", "local")
 
 
-class Destination(Protocol):
-    """Files by their names below one place; a name has slashes between its parts.
-
-    `is_remote` is whether reading a file costs money and time, so that its size is compared first.
-    `at_once` is how many files may be written at the same time. `shown` is the place as messages
-    show it. All methods raise OutputError or StoreError when the place cannot be used.
-    """
-
-    is_remote: bool
-    at_once: int
-    shown: str
-
-    def read(self, name: str) -> bytes | None:
-        """The content of a file; None when there is none."""
-
-    def size(self, name: str) -> int | None:
-        """The bytes of a file; None when there is none."""
-
-    def sha256(self, name: str) -> str | None:
-        """The SHA-256 of a file; None when there is none, "" for what is not a regular file."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file whole; when that fails, the file keeps its earlier content."""
-
-    def delete(self, name: str) -> None:
-        """Delete a file."""
-
-
 class FolderDestination:
-    """A folder on this machine. Nothing is written, read or deleted through a symbolic link.
+    """Files by their names below a folder; a name has slashes between its parts.
 
-    Output folders below it are not touched either, unless it `has_originals`: their files would be
-    taken for delivered copies of themselves, which `--mirror` deletes.
+    `is_remote` is whether reading a file costs money and time, so that its size is compared first,
+    `at_once` how many may be written at the same time, and `shown` the place as messages show it.
+    All methods raise OutputError when the folder cannot be used.
+
+    Nothing is written, read or deleted through a symbolic link. Output folders below it are not
+    touched either, unless it `has_originals`: their files would be taken for delivered copies of
+    themselves, which `--mirror` deletes.
     """
 
     is_remote = False
@@ -61,7 +37,7 @@ class FolderDestination:
         self.shown = shown
 
     def read(self, name: str) -> bytes | None:
-        """See `Destination`."""
+        """The content of a file; None when there is none."""
         path = self._path(name)
         if not os.path.lexists(path):
             return None
@@ -73,7 +49,7 @@ class FolderDestination:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
 
     def size(self, name: str) -> int | None:
-        """See `Destination`."""
+        """The bytes of a file; None when there is none."""
         path = self._path(name)
         try:
             return path.lstat().st_size if os.path.lexists(path) else None
@@ -81,7 +57,7 @@ class FolderDestination:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
 
     def sha256(self, name: str) -> str | None:
-        """See `Destination`."""
+        """The SHA-256 of a file; None when there is none, "" for what is not a regular file."""
         path = self._path(name)
         if not os.path.lexists(path):
             return None
@@ -93,7 +69,7 @@ class FolderDestination:
             raise OutputError(f"cannot read {path}: {error}") from None
 
     def write(self, name: str, content: bytes) -> None:
-        """See `Destination`."""
+        """Write a file whole; when that fails, the file keeps its earlier content."""
         path = self._path(name)
         try:
             atomic.make_folder(path.parent)
@@ -103,7 +79,7 @@ class FolderDestination:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
     def delete(self, name: str) -> None:
-        """See `Destination`; also deletes the folders that this leaves empty."""
+        """Delete a file, and the folders that this leaves empty."""
         path = self._path(name)
         try:
             path.unlink()
@@ -132,7 +108,10 @@ def _is_output_folder(folder: Path) -> bool:
 
 
 class StoreDestination:
-    """Files below an address, which is listed once: later changes by others are not noticed."""
+    """Files below an address, which is listed once: later changes by others are not noticed.
+
+    All methods raise StoreError when the store cannot be used.
+    """
 
     is_remote = True
 
@@ -143,25 +122,25 @@ class StoreDestination:
         self._known: dict[str, int] | None = None
 
     def read(self, name: str) -> bytes | None:
-        """See `Destination`."""
+        """The content of a file; None when there is none."""
         return self._store.read(name) if name in self._sizes() else None
 
     def size(self, name: str) -> int | None:
-        """See `Destination`."""
+        """The bytes of a file; None when there is none."""
         return self._sizes().get(name)
 
     def sha256(self, name: str) -> str | None:
-        """See `Destination`; downloads the file."""
+        """The SHA-256 of a file, which is downloaded; None when there is none."""
         content = self.read(name)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def write(self, name: str, content: bytes) -> None:
-        """See `Destination`; a kill can leave a partial file, except in an object store."""
+        """Write a file; a kill can leave a partial file, except in an object store."""
         self._store.write(name, content)
         self._sizes()[name] = len(content)
 
     def delete(self, name: str) -> None:
-        """See `Destination`."""
+        """Delete a file."""
         self._store.delete(name)
         self._sizes().pop(name, None)
 
@@ -169,6 +148,9 @@ class StoreDestination:
         if self._known is None:
             self._known = self._store.sizes()
         return self._known
+
+
+Destination = FolderDestination | StoreDestination
 
 
 def destination(text: str, *, output_dir: Path) -> Destination:

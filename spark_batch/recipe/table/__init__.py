@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
 from spark_batch.recipe.table.cells import Row, fault
 from spark_batch.recipe.table.columns import Columns
 from spark_batch.recipe.table.encodings import read_lines
+from spark_batch.recipe.table.grid import Grid
 from spark_batch.recipe.table.jsonl import JsonLines
 from spark_batch.recipe.table.separated import Separated
 from spark_batch.recipe.table.workbook import Workbook
@@ -25,21 +25,6 @@ ENDINGS = (*_SEPARATED, *_JSON_LINES, _WORKBOOK)
 MAX_ERRORS = 1000  # then reading stops
 
 _NONE: Mapping[str, bool] = MappingProxyType({})
-
-
-class _Reader(Protocol):
-    """What differs between the kinds of files; `noun` is what a column is called there."""
-
-    noun: str
-
-    def rows(self) -> Iterator[Row]:
-        """The rows that are not empty. Raises Stop."""
-
-    def mark(self, row: Row, column: str) -> Mark:
-        """The place of a cell, or of its row if the row has no such cell."""
-
-    def column_mark(self, column: str) -> Mark:
-        """The place of a column's name."""
 
 
 class Table:
@@ -66,7 +51,7 @@ class Table:
         except Stop:
             pass
 
-    def _open(self, path: Path) -> _Reader:
+    def _open(self, path: Path) -> Grid | JsonLines:
         ending = path.suffix.lower()
         if ending == _WORKBOOK:
             return Workbook(self._columns, self.findings, path)

@@ -17,7 +17,7 @@ from spark_batch.text import quoted
 class Grid(ABC):
     """The rows of a table with a header; subclasses read its lines and find a cell's place."""
 
-    noun = "column"
+    noun = "column"  # in messages
 
     def __init__(self, columns: Columns, findings: Findings) -> None:
         self.findings = findings
