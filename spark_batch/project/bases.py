@@ -14,6 +14,7 @@ from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, re
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
 from spark_batch.project.amounts import read_amount
 from spark_batch.project.history import earlier_recipe
+from spark_batch.recipe.entries import is_file
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
 
@@ -54,7 +55,7 @@ def base(recipe: Recipe, given: str) -> Base:
     decide what it is compared with. Raises UsageError when it names neither, and for an unreadable
     manifest.
     """
-    there = _is_file(given)
+    there = is_file(Path(given))
     if there and _is_path(given):
         return _from_manifest(given)
     try:
@@ -74,13 +75,6 @@ def comparable(job: Job) -> JobRecord:
     record = record_of(job)
     request = replace(record.request, picture=picture_text(job.input), fit=None)
     return replace(record, request=request)
-
-
-def _is_file(given: str) -> bool:
-    try:
-        return Path(given).is_file()
-    except (OSError, ValueError):  # not a valid file name
-        return False
 
 
 def _is_path(given: str) -> bool:

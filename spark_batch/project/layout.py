@@ -58,11 +58,6 @@ class RecipeLayout(Layout):
         return shlex.join(["spark-batch", name, recipe, *([job] if job else ()), *flags, *options])
 
     @property
-    def merging(self) -> str:
-        """The command that merges the shards, ready to be copied."""
-        return self.whole.command("merge")
-
-    @property
     def target(self) -> Target:
         """The target of its reports."""
         return Target(self.label, self.output_dir, self.recipe_dir, self.models, self.picks)
@@ -158,7 +153,7 @@ def _check_there(layout: RecipeLayout) -> None:
     if layout.shard is None and (shards := shards_of(layout)):
         raise UsageError(
             f"there is no checkpoint {layout.checkpoint} yet, but there are shards:"
-            f" `{layout.merging}` joins them, --shard {shards[0].shard} shows one"
+            f" `{layout.command('merge')}` joins them, --shard {shards[0].shard} shows one"
         )
     why = "nothing has been run yet"
     if layout.manifest.exists():

@@ -49,7 +49,11 @@ def write_known_reports(
     `failures`. Raises UsageError as `write_sheet` does.
     """
     chosen = tuple(formats)
-    written = _write_known(layout, checkpoint, tuple(name for name in chosen if name in FORMATS))
+    fault = unknown_in(checkpoint, layout) if "csv" in chosen else None
+    left_out = ("sheet",) if fault is None else ("sheet", "csv")
+    written = write_all(checkpoint, layout.target, [one for one in chosen if one not in left_out])
+    if fault is not None:
+        written = replace(written, failures=(fault, *written.failures))
     if "sheet" not in chosen:
         return written
     sheet = write_sheet(layout, list(checkpoint.records()))
@@ -70,16 +74,6 @@ def write_sheet(layout: RecipeLayout, records: Sequence[JobRecord]) -> Written:
     except OutputError as error:
         return Written((), (str(error),), len(records))
     return Written((form.path(layout),), (), len(records))
-
-
-def _write_known(
-    layout: RecipeLayout, checkpoint: CheckpointReader, chosen: tuple[str, ...]
-) -> Written:
-    fault = unknown_in(checkpoint, layout) if "csv" in chosen else None
-    if fault is None:
-        return write_all(checkpoint, layout.target, chosen)
-    written = write_all(checkpoint, layout.target, [name for name in chosen if name != "csv"])
-    return replace(written, failures=(fault, *written.failures))
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def refuse_unmerged(layout: RecipeLayout) -> None:
         more = ", …" if len(others) > _NAMED else ""
         raise UsageError(
             f"shards of this recipe are not merged ({shards}{more}), and a run would pay for their"
-            f" jobs again: merge them first with `{layout.merging}`"
+            f" jobs again: merge them first with `{layout.whole.command('merge')}`"
         )
 
 
