@@ -227,7 +227,7 @@ def show_sums(plan: project.Plan, *, refused: int = 0) -> None:
             print_wrapped(f"  {refused:>7} {_REFUSED}")
     sections: list[Callable[[project.Plan], Iterable[str]]] = [
         _sample_lines,
-        _pointer_lines,
+        lambda plan: session.pointer_lines(plan.forecast.causes),
         _made_lines,
         _fit_lines,
         _left_over_lines,
@@ -269,10 +269,6 @@ def _whole_lines(plan: project.Plan) -> Iterator[str]:
         yield f"{text}; their cost is known once the sample is made"
     else:
         yield f"{text}, {_expected(plan.whole)}, {plan.whole.expected + spent} USD in all"
-
-
-def _pointer_lines(plan: project.Plan) -> Iterable[str]:
-    return session.pointer_lines(plan.forecast.causes)
 
 
 def _made_lines(plan: project.Plan) -> Iterable[str]:

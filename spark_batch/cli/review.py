@@ -11,7 +11,6 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session
-from spark_batch.cli.browser import open_page
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.stopping import until_stopped, wait
 from spark_batch.paths import shown
@@ -38,7 +37,7 @@ def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> No
             print_wrapped(f"verdicts are saved in {where}; Ctrl-C ends the review", err=True)
         with _redirect(served.url) as page:
             if open_it:
-                open_page(page.as_uri(), served.url)
+                session.open_page(page.as_uri(), served.url)
             wait(stopped)
 
 

@@ -13,7 +13,6 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, session, standing
-from spark_batch.cli.browser import open_page
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode, SparkBatchError, UsageError
@@ -102,7 +101,7 @@ def _run(
         events.end(result.tally, result.exit_code)
     page = project.FORMATS["html"].path(prepared.layout)
     if open_it and page in result.written.paths:
-        open_page(page.absolute().as_uri(), shown(page))
+        session.open_page(page.absolute().as_uri(), shown(page))
     github_exit_code = github.publish(recipe.path, prepared.layout, values=values)
     return result.exit_code or github_exit_code
 

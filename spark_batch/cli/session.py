@@ -66,6 +66,14 @@ def print_reports(written: Written, layout: project.RecipeLayout) -> None:
     print_unwritten(written)
 
 
+def open_page(address: str, shown: str) -> None:
+    """Open `address` in a browser; where that cannot be done, print what to open on stderr."""
+    from spark_batch.cli.errorlog import is_in_ci
+
+    if is_in_ci() or not project.browse(address):
+        print_wrapped(f"cannot open a browser here: open {shown}", err=True)
+
+
 def print_unwritten(written: Written) -> None:
     """Print on stderr which reports were not written, and why."""
     for failure in written.failures:

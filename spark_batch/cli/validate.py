@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from spark_batch.cli import colours
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_diagnostic, print_wrapped
 from spark_batch.cli.options import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
@@ -84,10 +84,10 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
     return _Verdict(recipe, jobs, (), warnings, summary, notes)
 
 
-def _text(verdicts: list[_Verdict]) -> None:
+def _print_lines(verdicts: list[_Verdict], show: Callable[[Diagnostic], None]) -> None:
     for verdict in verdicts:
         for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            colours.print_diagnostic(diagnostic.render())
+            show(diagnostic)
         print_wrapped(verdict.summary)
 
 
@@ -106,15 +106,8 @@ def _json(verdicts: list[_Verdict]) -> None:
     click.echo(json.dumps({"recipes": recipes}, indent=2))
 
 
-def _github(verdicts: list[_Verdict]) -> None:
-    for verdict in verdicts:
-        for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            print_command(diagnostic.as_github())
-        print_wrapped(verdict.summary)
-
-
 _PRINTERS: dict[str, Callable[[list[_Verdict]], None]] = {
-    "text": _text,
+    "text": partial(_print_lines, show=lambda found: print_diagnostic(found.render())),
     "json": _json,
-    "github": _github,
+    "github": partial(_print_lines, show=lambda found: print_command(found.as_github())),
 }
