@@ -26,36 +26,6 @@ _SUMMARY_BYTES = 1 << 20  # GitHub shows nothing of a longer summary of a step
 _CUT = "\n… the summary is cut here, since GitHub shows at most 1 MiB; `report` writes all of it.\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Surroundings:
-    """GitHub's files, as the environment names them; `pictures` is the address of OUTPUT.
-
-    A summary is in no folder, so its pictures need an address of their own.
-    """
-
-    annotations: bool
-    workspace: Path
-    summary: Path | None
-    outputs: Path | None
-    pictures: str | None
-
-    @classmethod
-    def of(cls, environ: Mapping[str, str]) -> _Surroundings:
-        """Read the environment."""
-
-        def path(name: str) -> Path | None:
-            value = environ.get(name, "").strip()
-            return Path(value) if value else None
-
-        return cls(
-            annotations=environ.get("GITHUB_ACTIONS") == "true",
-            workspace=path("GITHUB_WORKSPACE") or Path.cwd(),
-            summary=path("GITHUB_STEP_SUMMARY"),
-            outputs=path("GITHUB_OUTPUT"),
-            pictures=_address(environ.get("SPARK_BATCH_PICTURES_URL", "")),
-        )
-
-
 @dataclass(slots=True)
 class Values:
     """Values for later steps: the sums over the recipes of one command, and their manifests."""
@@ -102,28 +72,37 @@ def publish(
     Annotations go to stderr, which GitHub reads as it reads stdout. Returns FAILED, with a message
     on stderr, when something cannot be written.
     """
-    around = _Surroundings.of(os.environ)
-    if not (around.annotations or around.summary or around.outputs):
+    annotations = os.environ.get("GITHUB_ACTIONS") == "true"
+    summary_file, outputs = _named_file("GITHUB_STEP_SUMMARY"), _named_file("GITHUB_OUTPUT")
+    # A summary is in no folder, so its pictures need an address of their own.
+    pictures = _address(os.environ.get("SPARK_BATCH_PICTURES_URL", ""))
+    if not (annotations or summary_file or outputs):
         return ExitCode.DONE
     written = True
     with project.copied(layout) as checkpoint:
-        if around.annotations and news:
-            _annotate(checkpoint, recipe_path, layout, around.workspace)
-        if around.summary and summary and news:
-            text = project.summary_text(
-                checkpoint, layout, recipe=str(recipe_path), pictures=around.pictures
-            )
-            written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
-        if around.outputs:
+        if annotations and news:
+            _annotate(checkpoint, recipe_path, layout)
+        if summary_file and summary and news:
+            recipe = str(recipe_path)
+            text = project.summary_text(checkpoint, layout, recipe=recipe, pictures=pictures)
+            written &= _append(summary_file, text, limit=_SUMMARY_BYTES)
+        if outputs:
             values = Values() if values is None else values
             values.add(checkpoint, layout)
-            written &= _append(around.outputs, _outputs(values.by_name()))
+            written &= _append(outputs, _outputs(values.by_name()))
     return ExitCode.DONE if written else ExitCode.FAILED
 
 
+def _named_file(variable: str) -> Path | None:
+    """The path in a variable of the environment."""
+    value = os.environ.get(variable, "").strip()
+    return Path(value) if value else None
+
+
 def _annotate(
-    checkpoint: CheckpointReader, recipe_path: Path, layout: project.RecipeLayout, workspace: Path
+    checkpoint: CheckpointReader, recipe_path: Path, layout: project.RecipeLayout
 ) -> None:
+    workspace = _named_file("GITHUB_WORKSPACE") or Path.cwd()
     for command in project.annotation_commands(
         checkpoint, layout, recipe=recipe_path, workspace=workspace
     ):

@@ -26,7 +26,7 @@ from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.models import schemas
 from spark_batch.paths import Layout
-from spark_batch.project import access, adopting, sharding
+from spark_batch.project import access, adopting, planfile, sharding
 from spark_batch.project.checking import programs_of, refuse_commands
 from spark_batch.project.git import commit_of
 from spark_batch.project.layout import RecipeLayout, layout_of
@@ -36,7 +36,7 @@ from spark_batch.project.refreshing import refreshed
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
-from spark_batch.project.saved_plan import Binding, bind
+from spark_batch.project.saved_plan import Binding
 from spark_batch.project.selecting import chooser_of
 from spark_batch.project.verdicts import EarlierVerdicts
 from spark_batch.recipe.schema import judge
@@ -364,7 +364,7 @@ def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOpti
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(f"a saved plan is run as it is: leave {names} out, or save a new plan")
-    bound = bind(options.plan, recipe.path)
+    bound = Binding(options.plan, planfile.read(options.plan), recipe.path)
     bound.check_surroundings(recipe, sandbox=options.sandbox, env_file=options.env_file)
     return bound, replace(options, only=bound.plan.only, max_cost=bound.plan.ceiling)
 

@@ -176,11 +176,6 @@ class Binding:
         return shlex.join(["spark-batch", name, str(self.recipe), *flags, *options])
 
 
-def bind(path: Path, recipe: Path) -> Binding:
-    """The saved plan in `path`, for a recipe's file. Raises UsageError when there is no plan."""
-    return Binding(path, planfile.read(path), recipe)
-
-
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Messages about files that were changed, removed or added."""
     changed = [
