@@ -19,8 +19,7 @@ from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.rows.blocks import blocks_of
-from spark_batch.recipe.rows.given import OF_MODELS, Given
-from spark_batch.recipe.rows.prompts import used_variables
+from spark_batch.recipe.rows.prompts import OF_MODELS, Given, used_variables
 from spark_batch.recipe.table import ENDINGS, Row, Table
 from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import counted, quoted, template_tokens

@@ -15,8 +15,7 @@ from spark_batch.models import Model
 from spark_batch.recipe import ids, per_input, required, variants, warnings, wording
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.repeats import Repeats
-from spark_batch.recipe.rows.given import OF_MODELS, Given
-from spark_batch.recipe.rows.prompts import RowPrompts
+from spark_batch.recipe.rows.prompts import OF_MODELS, Given, RowPrompts
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.table.json_cells import json_value

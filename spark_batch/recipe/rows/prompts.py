@@ -1,18 +1,42 @@
-"""The prompts of a table's rows: their texts, ids and variables."""
+"""The prompts of a table's rows: their texts, ids and variables; what the rows depend on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from spark_batch.jobs import Input, Prompt
-from spark_batch.models import schemas
-from spark_batch.recipe import ids, prompts, rules
+from spark_batch.jobs import Block, Input, Prompt
+from spark_batch.models import Models, schemas
+from spark_batch.recipe import ids, per_input, prompts, rules
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.prompts import PromptEntry
-from spark_batch.recipe.rows.given import Given
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.text import Token, prompt_id, quoted, template_tokens
+
+# Columns that a model may not have.
+OF_MODELS = ("size", "scale", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The rest of the recipe: its blocks, the axes of its models and inputs, its folder.
+
+    `name` is the table's path as written; `inputs_valid` says that `inputs` has no errors.
+    `prompts` are the recipe's, for a table without its own; `template` is that of output names.
+    """
+
+    blocks: tuple[Block, ...]
+    axes: per_input.Values
+    models: Models
+    folder: Path
+    name: str
+    inputs_valid: bool
+    prompts: tuple[PromptEntry, ...]
+    template: str | None
+    findings: Findings
 
 
 def used_variables(table: Table, given: Given) -> set[str | None]:
