@@ -27,8 +27,7 @@ from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.rerolling import with_further_takes
-from spark_batch.project.sampling import sample_of, sampled
-from spark_batch.project.selecting import chooser_with
+from spark_batch.project.selecting import chooser_with, sample_of, sampled
 from spark_batch.project.verdicts import EarlierVerdicts
 
 MAX_QUESTIONS = 20  # quotes to ask for; a request carries a whole picture

@@ -35,9 +35,8 @@ from spark_batch.project.ownership import Ownership
 from spark_batch.project.refreshing import refreshed
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.rerolling import with_further_takes
-from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding
-from spark_batch.project.selecting import chooser_of
+from spark_batch.project.selecting import chooser_of, sample_of, sampled
 from spark_batch.project.verdicts import EarlierVerdicts
 from spark_batch.recipe.schema import judge
 from spark_batch.reports.formats import Written
