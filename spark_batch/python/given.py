@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
@@ -79,6 +80,20 @@ def path(name: str, value: StrPath | None) -> Path | None:
     return None if value is None else _path(name, value)
 
 
+def required_path(name: str, value: StrPath) -> Path:
+    """The path in an argument. Raises UsageError for a value that is not a path."""
+    return _path(name, value)
+
+
+def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
+    """One path or several. Raises UsageError for anything else."""
+    if isinstance(value, str | os.PathLike):
+        return [_path(name, value)]
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{name}: expected a path or several paths, not {_shown(value)}")
+    return [_path(name, source) for source in value]
+
+
 def only(value: str | Iterable[str]) -> tuple[str, ...]:
     """The expressions of `only`, of which a job has to match one. Raises UsageError."""
     if isinstance(value, str):
@@ -133,9 +148,34 @@ def sample(value: int | str | None) -> project.SampleSize | None:
     """The size of a sample: a number of jobs, or a text such as `5%`. Raises UsageError."""
     if value is None:
         return None
-    number = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise UsageError(
+            f"sample: expected a number of jobs, or a text such as '5%', not {_shown(value)}"
+        )
     with _about("sample"):
-        return project.read_size(str(value) if number else _text(value))
+        return project.read_size(str(value))
+
+
+def on_event(value: Callable[..., object] | None) -> Callable[..., object] | None:
+    """A function of an event and the progress. Raises UsageError for anything else.
+
+    Otherwise its first call would stop the run, when tasks have been paid for.
+    """
+    if value is None:
+        return None
+    if not callable(value):
+        raise UsageError(f"on_event: expected a function, not {_shown(value)}")
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # of some functions in C it is not known
+        return value
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise UsageError(
+            f"on_event: expected a function of an event and the Progress: {error}"
+        ) from None
+    return value
 
 
 def text(name: str, value: str | None) -> str | None:

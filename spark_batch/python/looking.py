@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 from spark_batch import project
 from spark_batch.errors import PicksError, RecipeError, UsageError
@@ -177,6 +176,7 @@ def resolve(
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("give one of task_id, not_charged and resubmit")
     part, expressions = given.shard(shard), given.only(only)
+    job = given.text("job", job)
     if (job is None) is not bool(expressions) or (expressions and task_id is not None):
         raise UsageError("give job; or only, with not_charged or resubmit")
     with given.given(recipe, base, allow_outside=allow_outside) as found:
@@ -192,7 +192,7 @@ def resolve(
 
 def merge(
     recipe: RecipeLike,
-    sources: Iterable[StrPath] = (),
+    sources: StrPath | Iterable[StrPath] = (),
     *,
     base: StrPath | None = None,
     sandbox: bool = False,
@@ -201,11 +201,11 @@ def merge(
 ) -> MergeResult:
     """Join the recipe's shards, or `sources`: checkpoints, manifests and output folders.
 
-    With `renamed` the sources are of this recipe under an earlier name. Sends nothing and
-    overwrites no picture. Raises UsageError for a path that is not a source, CheckpointError and
-    OutputError.
+    `sources` is a path, or several. With `renamed` they are of this recipe under an earlier name.
+    Sends nothing and overwrites no picture. Raises UsageError for a path that is not a source,
+    CheckpointError and OutputError.
     """
-    paths = [path for source in sources if (path := given.path("sources", source)) is not None]
+    paths = given.paths("sources", sources)
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         merged = project.merge(found.load().recipe, paths, sandbox=sandbox, renamed=renamed)
     return MergeResult(
@@ -225,4 +225,4 @@ def read_manifest(path: StrPath) -> JobList[JobResult]:
     Pictures are looked for below the manifest's folder. Raises ManifestError for a file that cannot
     be read, and for a row that spark-batch did not write.
     """
-    return JobList(tuple(project.read_results(given.path("path", path) or Path())))
+    return JobList(tuple(project.read_results(given.required_path("path", path))))

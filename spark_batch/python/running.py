@@ -89,7 +89,9 @@ def run(
         strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(found, options, Watcher(on_event, bar=progress, sandbox=sandbox))
+        return _run(
+            found, options, Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
+        )
 
 
 def retry(
@@ -134,7 +136,9 @@ def retry(
         strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(found, options, Watcher(on_event, bar=progress, sandbox=sandbox))
+        return _run(
+            found, options, Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
+        )
 
 
 def rescue(
@@ -154,7 +158,7 @@ def rescue(
     The options, and what it raises, are those of `run`; where nothing has been run yet, the result
     has no jobs.
     """
-    watcher = Watcher(on_event, bar=progress, sandbox=sandbox)
+    watcher = Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
     part, keys = given.shard(shard), given.path("env_file", env_file)
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         layout = found.layout(sandbox=sandbox, shard=part)

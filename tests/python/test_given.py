@@ -32,7 +32,7 @@ from tests.python.conftest import MAPPING
         ({"workers": 0.5}, "workers: expected 'auto' or a number, not 0.5"),
         ({"sample": "half"}, "sample: 'half' is not the size of a sample"),
         ({"sample": 0}, "sample: '0' is not the size of a sample"),
-        ({"sample": 0.05}, "sample: expected a text, not 0.05"),
+        ({"sample": 0.05}, "sample: expected a number of jobs, or a text such as '5%', not 0.05"),
         ({"shard": "3/2"}, "shard: '3/2' is not a shard"),
         ({"shard": (1, 2)}, "shard: expected a text, not a value of the type 'tuple'"),
         ({"only": 5}, "only: expected a text or several texts, not 5"),
@@ -40,6 +40,8 @@ from tests.python.conftest import MAPPING
         ({"only": "colour=red"}, "no job has the axis 'colour'"),
         ({"env_file": 5}, "env_file: expected a path, not 5"),
         ({"dask": 8786}, "dask: expected a text, not 8786"),
+        ({"on_event": "print"}, "on_event: expected a function, not 'print'"),
+        ({"on_event": lambda event: None}, "on_event: expected a function of an event and"),
         ({"base": "."}, "base: only for a recipe that is a mapping"),
         ({"dask": "tcp://127.0.0.1:1", "workers": 2}, "give either --dask or --workers"),
     ],
@@ -115,6 +117,28 @@ def test_files_outside_are_allowed_for_one_call(folder: Path) -> None:
     spark_batch.validate(outside, base=folder / "inside", allow_outside=True)
     with pytest.raises(RecipeError, match="outside of the repository"):
         spark_batch.validate(outside, base=folder / "inside")
+
+
+def test_one_source_of_a_merge_needs_no_list(recipe: Path) -> None:
+    """A text is a path, and not a sequence of one-letter paths, of which `/` is everything."""
+    for source in ("out/other", Path("out/other")):
+        with pytest.raises(UsageError, match="there is no out/other to merge"):
+            spark_batch.merge(recipe, source, sandbox=True)
+    with pytest.raises(UsageError, match="sources: expected a path or several paths, not 5"):
+        spark_batch.merge(recipe, 5, sandbox=True)  # type: ignore[arg-type]
+
+
+def test_a_job_is_named_by_a_text(recipe: Path) -> None:
+    """An object of a result is refused before the checkpoint is asked for it."""
+    (job, *_) = spark_batch.run(recipe, sandbox=True).jobs
+    with pytest.raises(UsageError, match="job: expected a text, not a value of the type"):
+        spark_batch.resolve(recipe, job, sandbox=True, not_charged=True)  # type: ignore[arg-type]
+
+
+def test_what_is_no_path_of_a_manifest() -> None:
+    """It is not taken for the current folder."""
+    with pytest.raises(UsageError, match="path: expected a path, not a value"):
+        spark_batch.read_manifest(None)  # type: ignore[arg-type]
 
 
 def test_status_before_anything_has_run(recipe: Path) -> None:
