@@ -109,7 +109,7 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
     That is in the main thread, which alone has signals, unless the program handles them itself.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not is_main or not _raises_interrupt(signal.getsignal(signal.SIGINT)):
         yield
         return
 
@@ -121,6 +121,16 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _raises_interrupt(handler: object) -> bool:
+    """Whether a handler is Python's own, or that of `asyncio.run`.
+
+    The latter (asyncio/runners.py, from 3.11) cancels its task first, which has no effect while
+    this call keeps the event loop waiting: tasks would go on being created and paid for.
+    """
+    runner = getattr(getattr(handler, "func", None), "__self__", None)
+    return handler is signal.default_int_handler or type(runner).__module__ == "asyncio.runners"
 
 
 @contextmanager

@@ -187,6 +187,36 @@ def test_it_runs_where_an_event_loop_runs(recipe: Path) -> None:
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[4, 0]\n"
 
 
+_PRESSED = """
+import asyncio, signal, spark_batch, sys
+
+def press(event, progress):
+    if isinstance(event, spark_batch.Submitted) and progress.created == 1:
+        signal.raise_signal(signal.SIGINT)
+
+async def cell():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        spark_batch.run(sys.argv[1], sandbox=True, concurrency=1, on_event=press)
+    finally:
+        print(signal.getsignal(signal.SIGINT) is before)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    asyncio.run(cell())
+except spark_batch.RunInterrupted as interrupted:
+    print(interrupted)
+"""
+
+
+def test_ctrl_c_where_an_event_loop_runs(recipe: Path) -> None:
+    """The loop, which waits for the call, would only hear of it when everything is paid for."""
+    command = [sys.executable, "-c", _PRESSED, str(recipe)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    said = "interrupted: 1 done, 3 pending; the next run goes on from there"
+    assert ended.stdout == f"True\n{said}\n"
+
+
 def _state() -> Iterator[object]:
     """What a library must not leave changed."""
     yield {number: signal.getsignal(number) for number in signal.valid_signals()}
