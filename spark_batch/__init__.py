@@ -126,3 +126,8 @@ _HOMES = {
 
 __all__ = [name for names in _HOMES.values() for name in names]
 __getattr__ = attributes(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    """The names that an editor or a notebook offers, imported or not."""
+    return sorted(__all__)

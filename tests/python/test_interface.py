@@ -40,6 +40,11 @@ def test_everything_that_is_named_is_there() -> None:
         spark_batch.paln  # noqa: B018 - the look-up is what is tested
 
 
+def test_a_notebook_offers_the_interface() -> None:
+    """Whatever has been imported already, and no rooms of the package's own."""
+    assert dir(spark_batch) == sorted(spark_batch.__all__)
+
+
 @pytest.mark.parametrize("package", [spark_batch, project])
 def test_type_checkers_find_the_names_that_can_be_imported(package: ModuleType) -> None:
     """The imports under TYPE_CHECKING and the names that are imported at first use are the same."""
