@@ -23,6 +23,7 @@ Only `cli` turns an error into a message and an exit code.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 
@@ -45,8 +46,28 @@ class SparkBatchError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
+class Located(Protocol):
+    """A position in a file; line and column count from 1, and are 0 in a mapping."""
+
+    @property
+    def file(self) -> Path:
+        """The recipe's file, or that of its table."""
+
+    @property
+    def line(self) -> int:
+        """The line."""
+
+    @property
+    def column(self) -> int:
+        """The column."""
+
+
 class Renders(Protocol):
     """A diagnostic of `spark_batch.recipe`: what is wrong, and where."""
+
+    @property
+    def place(self) -> Located:
+        """The place in the file."""
 
     @property
     def severity(self) -> str:

@@ -45,6 +45,7 @@ def main(recipe: Path, mapping: Mapping[str, object]) -> None:
         spark_batch.validate({"version": 1})
     except spark_batch.RecipeError as error:
         assert_type([found.path for found in error.diagnostics], list[str])
+        assert_type([found.place.line for found in error.diagnostics], list[int])
     except spark_batch.RunInterrupted as interrupted:
         assert_type(interrupted.result, spark_batch.RunResult)
 """
