@@ -20,19 +20,22 @@ def command(folder: Path) -> None:
     The recipe runs at once in the sandbox. Existing files are not changed.
     """
     starter = project.write_starter(folder)
+    workflow = folder / project.WORKFLOW
     for path in starter.paths:
         click.echo(shown(path))
     if not starter.has_origin:
         print_wrapped(
-            f"before CI can run: in {project.WORKFLOW}, set SPARK_BATCH to the git address and"
+            f"before CI can run: in {shown(workflow)}, set SPARK_BATCH to the git address and"
             " commit of spark-batch"
         )
     if starter.repository is not None:
         inside = folder.resolve().relative_to(starter.repository).as_posix()
         print_wrapped(
-            f"GitHub reads workflows only at the top of a repository: move {project.WORKFLOW} to"
-            f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
-            " out in it"
+            f"GitHub reads workflows only at the top of a repository: move {shown(workflow)} to"
+            f" {shown(starter.repository / project.WORKFLOW)}, and write {inside}/ before"
+            " recipe.yaml and out in it"
         )
-    inside = "" if folder == Path() else f"cd {shlex.quote(shown(folder))} && "
-    print_wrapped(f"now: {inside}spark-batch run recipe.yaml --sandbox")
+    # `cd -art` would be an option.
+    target = f"./{shown(folder)}" if shown(folder).startswith("-") else shown(folder)
+    enter = "" if folder == Path() else f"cd {shlex.quote(target)} && "
+    print_wrapped(f"now: {enter}spark-batch run recipe.yaml --sandbox")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Call
+from tests.repositories import a_repository
 
 
 def test_the_folder_runs_at_once(
@@ -61,8 +62,29 @@ def test_a_folder_deep_in_a_repository_has_no_workflow_that_runs(
     """GitHub reads workflows at the top alone, which is said; at the top nothing is."""
     (tmp_path / ".git").mkdir()
     deep = call("init", tmp_path / "art")
-    assert f"move .github/workflows/pictures.yml to {tmp_path}, and write art/ before" in deep.out
+    workflow = ".github/workflows/pictures.yml"
+    moved = f"move {tmp_path}/art/{workflow} to {tmp_path}/{workflow}, and write art/ before"
+    assert moved in " ".join(deep.out.split())
+    assert f"in {tmp_path}/art/{workflow}, set SPARK_BATCH" in " ".join(deep.out.split())
     assert "GitHub" not in call("init", tmp_path).out
+
+
+def test_a_folder_whose_name_begins_with_a_dash(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed can be typed: `cd -art` would be an option."""
+    monkeypatch.chdir(tmp_path)
+    assert "now: cd ./-art && spark-batch run" in call("init", "--", "-art").out
+
+
+def test_git_sees_no_report_and_no_ledger(tmp_path: Path, call: Call) -> None:
+    """Of a contact sheet and of a sandbox that is served in the folder."""
+    call("init", tmp_path)
+    repository = a_repository(tmp_path)
+    for name in ("out/first/first.sheet.png", ".spark-sandbox/ledger.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+        assert repository.git("check-ignore", name).strip() == name
 
 
 URL, COMMIT = (
