@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spark_batch import lfs
 from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, stop
-from spark_batch.text import quoted
+from spark_batch.text import closest, quoted
 
 OUTSIDE_OPTION = "--allow-outside"
 
@@ -24,6 +24,7 @@ MAX_BYTES = 1 << 20
 _SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
 _ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
 _GIT = ".git"
+_TEXTS = (".yaml", ".yml", ".csv", ".tsv", ".jsonl", ".xlsx")  # recipes and tables
 # Files and folders whose text is never shown, whatever leads to them. Names are in lower case, as
 # some disks and systems take `.ENV` for the same file.
 _SECRET_NAME = re.compile(
@@ -175,7 +176,7 @@ def read_text(
         other = also(data)
         return data.decode("utf-8-sig") if other is None else other
     except FileNotFoundError:
-        raise stop(findings, Mark(), "file", "no such file") from None
+        raise stop(findings, Mark(), "file", f"no such file{_similar(path)}") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
@@ -186,6 +187,17 @@ def read_text(
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
         raise stop(findings, mark_after(before), "encoding", message) from None
+
+
+def _similar(path: Path) -> str:
+    """A file beside a missing one with a similar name, as a question; else an empty text."""
+    try:
+        there = sorted(found for found in path.parent.iterdir() if found.suffix in _TEXTS)
+    except OSError:
+        return ""
+    alike = (found.name for found in there if found.stem == path.name)
+    close = closest(path.name, tuple(found.name for found in there)) or next(alike, None)
+    return f"; did you mean {quoted(str(path.with_name(close)))}?" if close else ""
 
 
 def _refuse_kind(path: Path, findings: Findings) -> None:

@@ -57,6 +57,13 @@ def test_all_recipes_are_judged(folder: Path) -> None:
     assert "missing.yaml:1:1: error: no such file" in result.stderr
 
 
+@pytest.mark.parametrize("typed", ["good.yml", "good", "god.yaml"])
+def test_a_mistyped_file(folder: Path, typed: str) -> None:
+    """The one beside it with a similar name is suggested."""
+    result = _run(typed)
+    assert f"{typed}:1:1: error: no such file; did you mean 'good.yaml'?" in result.stderr
+
+
 def test_json(folder: Path) -> None:
     """As JSON, all of it is one document on stdout."""
     result = _run("--format", "json", "bad.yaml", "warned.yaml")
