@@ -9,6 +9,8 @@ import click
 from spark_batch import project
 from spark_batch.cli import options
 from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.standing import command_line
+from spark_batch.paths import shown
 from spark_batch.project import Shard
 from spark_batch.text import counted, printable
 
@@ -70,3 +72,12 @@ def command(
         others = f"{len(export.others)} from earlier exports"
         parts.append(f"{others} left there (--mirror deletes them)")
     print_wrapped(printable(f"{export.destination.shown}: {', '.join(parts)}"))
+    if picked and layout.picks and not copied and not kept and not export.unfinished:
+        review = command_line("review", recipe_path, layout.whole, "--open")
+        print_wrapped(
+            printable(
+                f"note: no chosen picture is picked in {shown(layout.picks)}: `{review}` picks"
+                " some, or save the page's picks file there"
+            ),
+            err=True,
+        )

@@ -107,6 +107,17 @@ def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     assert not (made.path / "to").exists()
 
 
+def test_nothing_that_is_picked_says_how_to_pick(made: Folder, call: Call) -> None:
+    """Who has downloaded the picks file to another folder sees where it is looked for."""
+    ended = call("export", made.recipe, "--sandbox", "--to", str(made.path / "to"), "--picked")
+    said = " ".join(ended.err.split())
+    assert f"no chosen picture is picked in {made.path / 'tiny.picks.csv'}: " in said
+    assert f"`spark-batch review {made.recipe} --sandbox --open`" in said
+    choose(made, "pick")
+    ended = call("export", made.recipe, "--sandbox", "--to", str(made.path / "to"), "--picked")
+    assert ended.err == ""
+
+
 def test_mirror_does_not_delete_all_because_the_picks_are_gone(made: Folder, call: Call) -> None:
     """A file that is missing or empty is no wish to deliver nothing."""
     choose(made, "pick", "pick")
