@@ -136,8 +136,21 @@ def selection(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 def axes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The last axis of a list."""
-    before, comma, _ = incomplete.rpartition(",")
-    return list(_offered((f"{before}{comma}{axis}" for axis in _axes(ctx)), incomplete))
+    return words(lambda: _axes(ctx))(ctx, param, incomplete)
+
+
+def words(
+    known: Callable[[], Iterable[str]],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """The completion of a list that is separated by commas, or of one word: those of `known`."""
+
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        before, comma, _ = incomplete.rpartition(",")
+        return list(_offered((f"{before}{comma}{word}" for word in known()), incomplete))
+
+    return complete
 
 
 def _axes(ctx: click.Context) -> dict[str, dict[str, None]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from spark_batch import project
+from spark_batch.cli import completing
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import UsageError
 from spark_batch.project import FLAG_CODES, FLAGGED, Status, models
@@ -56,8 +57,14 @@ _FLAGGED = (
 )
 
 
+def _names() -> tuple[str, ...]:
+    codes = models.default().errors.by_code
+    statuses = (*(status.value for status in Status), FLAGGED)
+    return (*codes, *project.balance_codes(), *statuses, *project.warning_codes())
+
+
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=completing.words(_names))
 def command(code: str | None) -> None:
     """Explain an error, warning or HTTP code, or the status of a job.
 
@@ -93,12 +100,6 @@ def _list() -> None:
         width = max(map(len, titles))
         for name, title in titles.items():
             print_wrapped(f"  {name:<{width}}  {title}")
-
-
-def _names() -> tuple[str, ...]:
-    codes = models.default().errors.by_code
-    statuses = (*(status.value for status in Status), FLAGGED)
-    return (*codes, *project.balance_codes(), *statuses, *project.warning_codes())
 
 
 def _explained(code: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, options, session
+from spark_batch.cli import completing, github, options, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
 from spark_batch.project import FORMATS, ON_DEMAND, Shard, chosen_formats
@@ -25,6 +25,7 @@ from spark_batch.text import counted
     multiple=True,
     metavar="FORMAT[,FORMAT]",
     help=f"Of {', '.join((*FORMATS, *ON_DEMAND))}; default: all but sheet.",
+    shell_complete=completing.words(lambda: (*FORMATS, *ON_DEMAND)),
 )
 def command(
     recipe_path: Path,

@@ -6,11 +6,12 @@ import json
 
 import click
 
+from spark_batch.cli import completing
 from spark_batch.project import schemas
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.words(schemas.names))
 def command(name: str | None) -> None:
     """Print a JSON Schema; without NAME, list them."""
     if name is None:

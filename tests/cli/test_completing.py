@@ -187,10 +187,18 @@ def test_bash_completes(folder: Folder) -> None:
     assert "_spark_batch_completion" in done.stdout.splitlines()[1]
 
 
+def test_words_of_our_own(complete: Complete) -> None:
+    """What `explain` and `schema` know, and formats, of which there may be several."""
+    assert complete("explain", "expi") == ["plain,expired"]
+    assert complete("explain", "size-s") == ["plain,size-small"]
+    assert complete("schema", "plan") == ["plain,plan", "plain,planfile"]
+    assert complete("report", "tiny.yaml", "--format", "csv,ju") == ["plain,csv,junit"]
+
+
 def test_every_recipe_of_a_command_is_completed() -> None:
     """No command has a recipe, a job or a selection that a shell cannot complete."""
     context = click.Context(cli)
-    asked = {"recipe_path", "recipe_paths", "job", "only", "by"}
+    asked = {"recipe_path", "recipe_paths", "job", "only", "by", "formats", "code"}
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
