@@ -220,7 +220,7 @@ class Chooser:
             for fault in self._faults(clause):
                 raise UsageError(f"--only {clause}: {fault}")
         if self._terms and not self._some:
-            raise UsageError("--only: no job is chosen; see `spark-batch status RECIPE`")
+            raise UsageError("--only: no job is chosen; `status` shows where the jobs stand")
 
     def _faults(self, clause: Clause) -> Iterator[str]:
         seen = tuple(self._seen.get(clause.axis, ()))

@@ -94,7 +94,7 @@ def test_an_expression_that_is_none(expression: str) -> None:
         ('input="hero*"', "--only input=\"hero*\": no job has the input 'hero*'; did you mean"),
         ("size=4:3", "no job has the size '4:3'; choose one of 16:9"),
         ("input=hero,seed=8", "no job has the seed '8'; choose one of 7"),
-        ("status=done", "no job is chosen"),
+        ("status=done", "no job is chosen; `status` shows where the jobs stand"),
         ("status=failed|expird", "there is no status 'expird'; did you mean 'expired'?"),
         ("input!=hero", "no job is chosen"),
     ],
