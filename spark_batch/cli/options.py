@@ -170,8 +170,12 @@ def running_options(command: F) -> F:
             help="What all attempts in a recipe's checkpoint may cost together; with --shard those"
             " of all shards, of which each may spend an N-th of what is left.",
         ),
-        click.option("--limit", type=Digits(min=0), help="Create at most this many tasks."),
-        click.option("--concurrency", type=Digits(min=1), help="Tasks in flight, at most."),
+        click.option(
+            "--limit", metavar="N", type=Digits(min=0), help="Create at most this many tasks."
+        ),
+        click.option(
+            "--concurrency", metavar="N", type=Digits(min=1), help="Tasks in flight, at most."
+        ),
         click.option(
             "--workers",
             metavar="auto|N",
