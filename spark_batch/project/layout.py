@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from spark_batch.jobs.reroll import FurtherTakes, with_further
 from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.models import Models
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
+from spark_batch.project.commands import typed
 from spark_batch.project.links import check_output
 from spark_batch.recipe.outline import Header, header
 from spark_batch.reports.report import Target
@@ -50,12 +50,11 @@ class RecipeLayout(Layout):
         return replace(self, shard=None)
 
     def command(self, name: str, *options: str, job: str = "") -> str:
-        """A command line for this recipe, its previews or shard, ready to be copied."""
+        """A command for this recipe, its previews or shard, ready to be copied."""
         flags = ["--sandbox"] if self.is_preview else []
         if self.shard is not None:
             flags += ["--shard", str(self.shard)]
-        recipe = "RECIPE" if self.recipe_path is None else str(self.recipe_path)
-        return shlex.join(["spark-batch", name, recipe, *([job] if job else ()), *flags, *options])
+        return typed(name, self.recipe_path, *([job] if job else ()), *flags, *options)
 
     @property
     def target(self) -> Target:

@@ -7,7 +7,6 @@ jobs again.
 
 from __future__ import annotations
 
-import shlex
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from spark_batch.errors import SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import shown
 from spark_batch.project import record_files
+from spark_batch.project.commands import typed
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.project.neighbours import header_of, is_own, others, output_of
 from spark_batch.project.record_files import RecordFile, upwards
@@ -203,9 +203,8 @@ class Ownership:
 
 def merge_command(layout: RecipeLayout, paths: Sequence[Path], *, renamed: bool) -> str:
     """The command that takes over what these checkpoints and manifests record."""
-    flags = " --sandbox" * layout.is_preview + " --renamed" * renamed
-    files = " ".join(shlex.quote(shown(path)) for path in paths)
-    return f"spark-batch merge {shlex.quote(str(layout.recipe_path))} {files}{flags}"
+    flags = ["--sandbox"] * layout.is_preview + ["--renamed"] * renamed
+    return typed("merge", layout.recipe_path, *map(shown, paths), *flags)
 
 
 def earlier_hint(recipe: Path, layout: RecipeLayout) -> str | None:

@@ -168,6 +168,21 @@ def test_shards_are_merged(folder: Path) -> None:
     assert len(spark_batch.read_manifest(merged.manifest)) == 4
 
 
+def test_what_to_do_next_about_a_mapping_is_a_call(folder: Path) -> None:
+    """A command would need a file: as it stands in the message, it does what it says."""
+    spark_batch.run(MAPPING, base=folder, sandbox=True)
+    renamed = {**MAPPING, "name": "other"}
+    with pytest.raises(spark_batch.UsageError) as refused:
+        spark_batch.run(renamed, base=folder, sandbox=True)
+    _, call, *_ = str(refused.value).split("`")
+    assert call.startswith("spark_batch.merge(recipe, ['")
+    assert call.endswith(f"'], base='{folder}', sandbox=True, renamed=True)")
+    eval(call, {"spark_batch": spark_batch, "recipe": renamed})
+    assert spark_batch.run(renamed, base=folder, sandbox=True).created == 0
+    with pytest.raises(spark_batch.UsageError, match=r"`spark_batch.status\(recipe, base='/"):
+        spark_batch.resolve(renamed, "none", base=folder, sandbox=True, not_charged=True)
+
+
 def test_an_uncertain_job_of_a_mapping_can_be_settled(folder: Path, api: MakeApi) -> None:
     """The command needs a file; a program does not have one."""
     api(create=["cut-after"])
