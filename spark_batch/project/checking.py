@@ -94,7 +94,10 @@ def check(
     layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
     if not recipe.checks:
         if not _has_results(layout):
-            raise UsageError(f"{recipe.path} has no checks; recipes/README.md describes them")
+            raise UsageError(
+                f"{recipe.path} has no checks: write some into it, such as"
+                " `checks: [sharp, not_blank, {differs: 0.02}]`"
+            )
         on_note("the recipe has no checks any more: the results of earlier ones are cleared")
     refuse_commands(recipe.checks, allowed=options.allow_commands)
     open_readonly(layout).close()  # says what to do when there is nothing

@@ -219,8 +219,12 @@ def test_check_clears_what_the_recipe_no_longer_checks(checked: Folder, call: Ca
 def test_check_without_checks_or_pictures_says_so(folder: Folder, call: Call) -> None:
     ended = call("check", folder.recipe, "--sandbox")
     assert ended.code == 2
-    assert "has no checks" in ended.err
-    folder.recipe.write_text(folder.recipe.read_text() + CHECKS)
+    assert "has no checks: write some into it, such as `checks: [" in " ".join(ended.err.split())
+    *_, advised, _ = " ".join(ended.err.split()).split("`")
+    before = folder.recipe.read_text()
+    folder.recipe.write_text(f"{before}\n{advised}\n")
+    assert call("validate", folder.recipe).code == 0
+    folder.recipe.write_text(before + CHECKS)
     ended = call("check", folder.recipe, "--sandbox")
     assert ended.code == 2
     assert "nothing has been run yet" in ended.err
