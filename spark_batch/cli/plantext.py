@@ -275,15 +275,15 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
     for origin, count in origins(plan.recipe).items():
         if origin != "variants":
-            yield f"{count:>5} of the jobs {'comes' if count == 1 else 'come'} from {origin}"
+            yield f"{count:>7} of the jobs {'comes' if count == 1 else 'come'} from {origin}"
     for number, dropped in enumerate(excluded(plan.recipe)):
-        yield f"{dropped:>5} dropped by exclude[{number}]"
+        yield f"{dropped:>7} dropped by exclude[{number}]"
 
 
 def _left_over_lines(plan: project.Plan) -> Iterator[str]:
     count, spent = plan.left_over()
     if count:
-        yield f"{count:>5} left over from an older recipe, {spent} USD"
+        yield f"{count:>7} left over from an older recipe, {spent} USD"
     if files := plan.left_over_files():
         yield f"      {session.left_over_files(files, plan.layout)}"
 

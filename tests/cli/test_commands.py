@@ -120,6 +120,9 @@ def test_a_plan_tells_what_each_exclude_drops(folder: Folder, call: Call) -> Non
     """As text and in JSON."""
     folder.edit("price:", "exclude: [{prompt: beach, scale: 0.4}, {scale: 0.7}]\nprice:")
     out = call("plan", folder.recipe).out
+    # Below the number of jobs to create, which is right-aligned too.
+    columns = {line.index(line.split()[0]) for line in out.splitlines() if "to create" in line}
+    assert columns == {line.index("1") for line in out.splitlines() if "exclude[0]" in line}
     assert "1 dropped by exclude[0]" in out
     assert "2 dropped by exclude[1]" in out
     document = json.loads(call("plan", folder.recipe, "--json").out)
