@@ -72,8 +72,9 @@ def command(
         others = f"{len(export.others)} from earlier exports"
         parts.append(f"{others} left there (--mirror deletes them)")
     print_wrapped(printable(f"{export.destination.shown}: {', '.join(parts)}"))
-    if picked and layout.picks and not copied and not kept and not export.unfinished:
-        review = command_line("review", recipe_path, layout.whole, "--open")
+    left_out = export.unfinished or export.unknown
+    if picked and layout.picks and not (copied or kept or left_out):
+        review = command_line("review", layout.whole, "--open")
         print_wrapped(
             printable(
                 f"note: no chosen picture is picked in {shown(layout.picks)}: `{review}` picks"
