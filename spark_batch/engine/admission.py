@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import count
 
 from spark_batch.engine import effects
@@ -154,9 +155,10 @@ class Task:
     since, so that its duration can be learned; `scout` whether it is polled early. `since` is when
     the task was created, or taken up, or completed; `polled_at` is the last poll, `unfinished_at`
     the last poll that found it in progress, `poll_at` the next poll; `word` is an undocumented
-    status from the API. `failures` counts failed polls in a row, `fetch_failures` all failed
-    downloads. `last_look` is whether the last known URL is being tried, since the API no longer
-    knows the task; `expired` is why the picture is lost, while files in its place are checked.
+    status from the API. `cost` is the last one that the API reported, in USD. `failures` counts
+    failed polls in a row, `fetch_failures` all failed downloads. `last_look` is whether the last
+    known URL is being tried, since the API no longer knows the task; `expired` is why the picture
+    is lost, while files in its place are checked.
     """
 
     ticket: int
@@ -168,6 +170,7 @@ class Task:
     since: float
     job: Job | None = None
     result: Result | None = None
+    cost: Decimal | None = None
     restoring: Attempt | None = None
     replacing: str | None = None
     watched: bool = False

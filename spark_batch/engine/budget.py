@@ -77,6 +77,13 @@ class Prices:
         """Add a `cost` that the API charged for a picture of `kind`."""
         insort(self._charged[kind], cost)
 
+    def correct(self, kind: Kind, before: Decimal, cost: Decimal) -> None:
+        """Replace a cost that was learned, if it was, by the one that the API reports now."""
+        charged = self._charged[kind]
+        if before in charged:
+            charged.remove(before)
+        insort(charged, cost)
+
     def quote(self, prices: Mapping[Kind, Decimal]) -> None:
         """Set the API's quotes for pictures of these kinds."""
         self._quoted = dict(prices)
@@ -287,6 +294,12 @@ class Budget:
         self.release(attempt)
         self._spent += cost
         self._prices.learn(kind, cost)
+
+    def correct(self, kind: Kind, before: Decimal, cost: Decimal) -> None:
+        """Count a cost that the API reports in place of an earlier one for the same picture."""
+        if cost != before:
+            self._spent += cost - before
+            self._prices.correct(kind, before, cost)
 
     def leave(self, attempt: int) -> None:
         """Stop following an attempt that is uncertain or unfinished; it stays reserved."""

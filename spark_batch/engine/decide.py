@@ -274,13 +274,14 @@ class Engine:
             since=self._now,
             job=found.job,
             result=attempt.result if attempt.state is State.FETCHING else None,
+            cost=attempt.cost,
         )
         self._tasks[task.ticket] = task
         if task.was_completed:
             self._completed_tasks.add(task.ticket)
         self._resumed.add(task.key)
         self._write(Checkpoint.note_resumed, task.ticket)
-        if attempt.result is None or attempt.result.usage.cost is None:
+        if task.cost is None:
             self._budget.resume(task.ticket, task.asked.kind, attempt.reserved)
         self._poll_later(task)
 
@@ -662,7 +663,12 @@ class Engine:
         self._note_other_money(result.usage)
 
     def _charge(self, task: Task, cost: Decimal | None) -> None:
-        self._budget.charge(task.ticket, task.asked.kind, cost)
+        """Count the cost of a task; the last one that the API reports is the one that counts."""
+        if task.cost is None:
+            self._budget.charge(task.ticket, task.asked.kind, cost)
+        elif cost is not None:
+            self._budget.correct(task.asked.kind, task.cost, cost)
+        task.cost = task.cost if cost is None else cost
         self.tally.spent = self._budget.spent
 
     def _stop_following(self, task: Task) -> None:
@@ -878,8 +884,8 @@ class Engine:
                 checks=checks,
                 received=received,
             )
-            cost = task.result.usage.cost if task.result else None
-            self._charge(task, cost)  # which was counted already if a poll reported it
+            self._charge(task, task.result.usage.cost if task.result else None)
+            cost = task.cost  # of an earlier poll if the last one reported none
         self._forget(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()

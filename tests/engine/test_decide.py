@@ -67,8 +67,14 @@ def engine(recipe: Recipe) -> Engine:
     return an_engine(recipe)
 
 
-def an_engine(recipe: Recipe, *, can_send: bool = True) -> Engine:
-    """An engine that has been started."""
+def an_engine(
+    recipe: Recipe,
+    *,
+    can_send: bool = True,
+    limit: Decimal | None = None,
+    tasks: tuple[triggers.TaskFromBefore, ...] = (),
+) -> Engine:
+    """An engine that has been started, with a limit in USD and tasks of an earlier run."""
     rng = Random(5)
     engine = Engine(
         recipe.run,
@@ -79,14 +85,14 @@ def an_engine(recipe: Recipe, *, can_send: bool = True) -> Engine:
         limit=None,
         kept=".spark-batch/kept",
         budget=Budget(
-            limit=None, money=Money(Decimal(0), Decimal(0), 0), prices=Prices(prices=recipe.prices)
+            limit=limit, money=Money(Decimal(0), Decimal(0), 0), prices=Prices(prices=recipe.prices)
         ),
         pace=Pace(rate=recipe.run.submit_rate, rng=rng),
         polls=PollTimes(),
         rng=rng,
         tally=Tally(),
     )
-    engine.take(triggers.RunStarted((), uncertain=0), 0.0)
+    engine.take(triggers.RunStarted(tasks, uncertain=0), 0.0)
     return engine
 
 
@@ -306,6 +312,50 @@ def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
     suspect = "the same bytes as job other, which has another seed"
     assert decision.events == [Done(job.key, ("a.jpg",), Decimal("0.03"), suspect)]
     assert engine.in_flight == 0
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_cost_that_changes_between_two_polls_counts_as_the_last_one_says(
+    recipe: Recipe, jobs: list[Job], resumed: bool
+) -> None:
+    """The API may set the bill right while the picture is fetched; a later silence keeps it."""
+    if resumed:
+        attempt = Attempt(
+            7,
+            jobs[0].key,
+            1,
+            State.RUNNING,  # as a manifest with a cost is adopted
+            api="sandbox",
+            task_id="task-1",
+            result=Result(url="", usage=Usage(cost=Decimal(0))),
+        )
+        task = triggers.TaskFromBefore(attempt, "a", jobs[0].request, jobs[0])
+        engine = an_engine(recipe, tasks=(task,))
+        ticket = attempt.id
+    else:
+        engine = an_engine(recipe)
+        ticket = a_task(engine, jobs[0])
+    for cost, spent in ("0", "0"), ("0.30", "0.30"), (None, "0.30"), ("0.20", "0.20"):
+        result = Result(url=RESULT.url, usage=Usage(cost=None if cost is None else Decimal(cost)))
+        engine.take(triggers.PollAnswered(ticket, Completed(result=result)), 1.0)
+        assert engine.tally.spent == Decimal(spent)
+        failed = FetchFailed(reason="HTTP 403", fresh_url=True)
+        engine.take(triggers.FetchAnswered(ticket, failed), 1.0)
+
+
+def test_a_cost_that_changes_while_a_picture_is_fetched_stops_a_run_at_its_limit(
+    recipe: Recipe, jobs: list[Job]
+) -> None:
+    """The next picture is reserved at the price that holds now."""
+    engine = an_engine(recipe, limit=Decimal("0.50"))
+    ticket = a_task(engine, jobs[0])
+    for cost in "0", "0.30":
+        result = Result(url=RESULT.url, usage=Usage(cost=Decimal(cost)))
+        engine.take(triggers.PollAnswered(ticket, Completed(result=result)), 1.0)
+    delivered(engine, ticket, 2.0)
+    decision = admit(engine, jobs[1], 2.0)
+    assert [type(event) for event in decision.events] == [Halted]
+    assert "0.30 of 0.50 USD are spent" in decision.events[0].reason
 
 
 @pytest.mark.parametrize(
