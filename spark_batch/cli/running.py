@@ -179,7 +179,8 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     else:
         left = f", {tally.unfinished} unfinished" if tally.unfinished else ""
         made = f"{counted(tally.done, 'job')} done{left}; {counted(tally.created, 'task')} created,"
-        money = f"{standing.spent(layout, tally.spent)} so far"
+        pending = standing.pending(result.money)
+        money = f"{standing.spent(layout, tally.spent)} so far{pending}"
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
         fits = len(made) + 1 + len(money) <= columns
         print_wrapped(f"{made} {money}" if fits else f"{made}\n{money}")

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from spark_batch import client
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, Money
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices, room
@@ -88,9 +88,9 @@ class RunResult:
     """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
     `idle` is whether there was nothing to do. `written` lists all reports, with the manifest.
-    `counts` are the recipe's jobs by status, those of earlier runs included, and `flagged` is the
-    number of those done that a person should look at, `refused` of those failed whose request the
-    API refuses.
+    `counts` are the recipe's jobs by status and `money` is that of all attempts, those of earlier
+    runs included; `flagged` is the number of those done that a person should look at, `refused` of
+    those failed whose request the API refuses.
     """
 
     tally: Tally
@@ -99,6 +99,7 @@ class RunResult:
     idle: bool
     written: Written
     counts: Mapping[Status, int]
+    money: Money
     flagged: int = 0
     refused: int = 0
     strict: bool = False
@@ -174,6 +175,7 @@ class PreparedRun:
             idle=self.idle,
             written=written,
             counts=counts.jobs,
+            money=self.checkpoint.money(),
             flagged=counts.flagged,
             refused=self._refused(),
             strict=self.options.strict,

@@ -100,6 +100,20 @@ def test_pictures_that_were_not_put_back_are_told_with_the_command_that_goes_on(
     assert call(*lines[-1].split()[2:]).out.startswith("2 jobs done; 0 tasks created")
 
 
+def test_the_end_of_a_run_says_what_may_have_been_charged_beside_what_was(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """A picture whose cost the API did not report is not free, nor is an uncertain attempt."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    folder.edit("run: {", "run: {concurrency: 1, ")
+    served = server(create=["cut-after"], poll=["no-usage"])
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    ended = call("run", folder.recipe)
+    money = "0.06 USD spent so far, 0.06 USD reserved"
+    assert ended.out.startswith(f"3 jobs done; 3 tasks created, {money}\n")
+    assert money.replace(" so far", "") in call("status", folder.recipe).out
+
+
 @pytest.mark.parametrize("previews", [4, 100_000])
 def test_the_first_line_of_the_end_fits_80_columns(
     previews: int, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
