@@ -56,6 +56,7 @@ def command(
             "give JOB; or --only EXPR, such as --only status=uncertain, with --not-charged or"
             " --resubmit"
         )
+    task_id = None if task_id is None else task_id.strip()  # as it is pasted from a billing page
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.settling(layout, job, only, task_id=task_id) as settlement:
         pairs = [(found.record, attempt) for found in settlement.jobs for attempt in found.attempts]

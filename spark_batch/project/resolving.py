@@ -39,6 +39,11 @@ class Settlement:
     layout: RecipeLayout
     checkpoint: Checkpoint
 
+    def check_task(self, attempt: Attempt, task_id: str) -> None:
+        """Raise UsageError for the task of another attempt."""
+        if task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
+            raise UsageError(f"task {task_id} belongs to another attempt: give this job's task")
+
     def settle(self, attempt: Attempt, *, task_id: str | None, not_charged: bool) -> None:
         """Settle by the user's options.
 
@@ -49,9 +54,8 @@ class Settlement:
             self.checkpoint.settle_not_charged(attempt.id)
         elif task_id is None:
             self.checkpoint.settle_resubmit(attempt.id)
-        elif task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
-            raise UsageError(f"task {task_id} belongs to another attempt: give this job's task")
         else:
+            self.check_task(attempt, task_id)
             self.checkpoint.found_task(attempt.id, task_id)
 
     def write_reports(self) -> Written:
@@ -66,8 +70,9 @@ def settling(
     """Open the checkpoint to settle `job`, or the uncertain jobs that `only` chooses.
 
     `task_id` is the id that the user gives, which is checked here. Raises UsageError for a task id
-    that the API cannot have, when there is no checkpoint, when `job` does not name exactly one job,
-    and when none of the jobs is uncertain; CheckpointError as `Checkpoint.open` does.
+    that the API cannot have or another attempt has, when there is no checkpoint, when `job` does
+    not name exactly one job, and when none of the jobs is uncertain; CheckpointError as
+    `Checkpoint.open` does.
     """
     if task_id is not None and usable_id(task_id, gateway()) is None:
         raise UsageError(f"{quoted(task_id)} is not a task id of the API")
@@ -85,7 +90,10 @@ def settling(
                 raise UsageError(
                     f"job {job} is {record.status.value}: only an uncertain job can be resolved"
                 )
-        yield Settlement(jobs, layout, checkpoint)
+        settlement = Settlement(jobs, layout, checkpoint)
+        if task_id is not None:  # before anybody is asked whether to settle it so
+            settlement.check_task(jobs[-1].attempts[-1], task_id)
+        yield settlement
 
 
 def too_many_uncertain(path: Path, checkpoint: CheckpointReader) -> bool:

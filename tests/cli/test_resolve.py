@@ -57,6 +57,27 @@ def test_what_does_not_say_which_jobs_and_what_became_of_them_is_refused(
     assert statuses(uncertain) == ["done", "uncertain", "uncertain", "uncertain"]
 
 
+def test_the_task_of_another_attempt_is_refused_before_anything_is_promised(
+    uncertain: Folder, call: Call
+) -> None:
+    """Nothing says that it will be fetched, and nobody is asked whether to settle it so."""
+    table = rows(uncertain.out / "tiny.manifest.csv")
+    (task,) = [row["task_id"] for row in table if row["status"] == "done"]
+    job = next(row["job"] for row in table if row["status"] == "uncertain")
+    ended = call("resolve", uncertain.recipe, job, "--task-id", task)
+    assert (ended.code, ended.out) == (ExitCode.WRONG, "")
+    assert f"task {task} belongs to another attempt" in ended.err
+
+
+def test_a_task_id_may_be_pasted_with_spaces_around_it(uncertain: Folder, call: Call) -> None:
+    table = rows(uncertain.out / "tiny.manifest.csv")
+    job = next(row["job"] for row in table if row["status"] == "uncertain")
+    ended = call("resolve", uncertain.recipe, job, "--task-id", " task-99\n")
+    assert ended.code == ExitCode.DONE
+    assert "task task-99 will be polled" in ended.out
+    assert [row["task_id"] for row in rows(uncertain.out / "tiny.manifest.csv")].count("task-99")
+
+
 def test_jobs_that_are_not_uncertain_are_no_choice(uncertain: Folder, call: Call) -> None:
     ended = call("resolve", uncertain.recipe, "--only", "status=done", "--not-charged", "--yes")
     assert ended.code == ExitCode.WRONG
