@@ -210,7 +210,8 @@ class Checkpoint(CheckpointReader):
     ) -> None:
         """Record that the API refused the request, or the task failed.
 
-        `again` is as in `ErrorCode.again`; `usage` is the cost of the failed task, if any.
+        `again` is as in `ErrorCode.again`; `usage` is the cost of the failed task, if any. Without
+        one, a cost that a manifest recorded stays.
         """
         reason = f"{code}: {message}" if code else message
         paid = _cost_text(usage)
@@ -223,7 +224,7 @@ class Checkpoint(CheckpointReader):
             error_message=message,
             again=again,
             completed_at=self.store.now(),
-            columns=_usage_columns(usage),
+            columns=_reported(usage),
         )
 
     def fetching(self, attempt: int, result: Result) -> None:
@@ -232,7 +233,6 @@ class Checkpoint(CheckpointReader):
         Also for a fresh URL of an attempt that is fetching already: an answer without the cost does
         not remove the recorded one.
         """
-        charged = _usage_columns(result.usage).items()
         self._move(
             attempt,
             State.FETCHING,
@@ -241,7 +241,7 @@ class Checkpoint(CheckpointReader):
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            columns={name: value for name, value in charged if value is not None},
+            columns=_reported(result.usage),
         )
 
     def done(
@@ -457,8 +457,9 @@ class Checkpoint(CheckpointReader):
                 renumber(self, self._key(attempt))
 
 
-def _usage_columns(usage: Usage) -> dict[str, object]:
-    return {
+def _reported(usage: Usage) -> dict[str, object]:
+    """The columns of what the API reported; it does not remove what it reported before."""
+    columns = {
         "cost": _text(usage.cost),
         "discount": _text(usage.discount),
         "input_tokens": usage.input_tokens,
@@ -466,6 +467,7 @@ def _usage_columns(usage: Usage) -> dict[str, object]:
         "total_tokens": usage.total_tokens,
         "generated_images": usage.generated_images,
     }
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _picture_columns(picture: Picture) -> dict[str, object]:

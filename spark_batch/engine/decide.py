@@ -579,8 +579,11 @@ class Engine:
         self._write(
             Checkpoint.fail, attempt.ticket, code=code, message=message, again=again, usage=usage
         )
-        self._budget.charge_failed(attempt.ticket, usage.cost)
-        self.tally.spent = self._budget.spent
+        if isinstance(attempt, Task) and attempt.cost is not None:  # counted before it failed
+            self._charge(attempt, usage.cost)
+        else:
+            self._budget.charge_failed(attempt.ticket, usage.cost)
+            self.tally.spent = self._budget.spent
         self._forget(attempt.ticket)
         if isinstance(attempt, Request):
             self._queue.not_created()

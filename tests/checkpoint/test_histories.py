@@ -60,6 +60,26 @@ def test_every_attempt_is_adopted_with_its_own_cost(paid: Checkpoint) -> None:
             assert fresh.money().spent == paid.money().spent == Decimal("0.04")
 
 
+@pytest.mark.parametrize(("reported", "counts"), [(None, "0.03"), ("0.02", "0.02")])
+def test_what_a_manifest_lists_as_charged_stays_charged_when_the_task_fails(
+    reported: str | None, counts: str
+) -> None:
+    """The task was completed before the checkpoint was lost; now the API says that it failed."""
+    with Checkpoint.blank() as before:
+        before.sync_jobs([a_job()])
+        attempt = before.begin_attempt(KEY, number=1, reserved=None, api="sandbox")
+        before.submitted(attempt, "task-1")
+        usage = Usage(cost=Decimal("0.03"))
+        before.fetching(attempt, Result("http://127.0.0.1/a.jpg", usage=usage))
+        row = row_of(before)
+    with Checkpoint.blank() as fresh:
+        adopt(fresh, [row], models=MODELS, trusted=lambda row: True)
+        (taken,) = fresh.open_attempts()
+        cost = None if reported is None else Decimal(reported)
+        fresh.fail(taken.id, code=None, message="no", again="never", usage=Usage(cost=cost))
+        assert fresh.money().spent == Decimal(counts)
+
+
 def test_an_expired_picture_of_an_unknown_format(paid: Checkpoint, tmp_path: Path) -> None:
     """The row names no file, so nobody knows the format, but by the file that is kept."""
     row = {**row_of(paid), "status": "expired", "output": ""}

@@ -112,6 +112,13 @@ def a_task(engine: Engine, job: Job, task_id: str = "task-1", now: float = 0.0) 
     return submit.ticket
 
 
+def an_adopted_task(job: Job, cost: str) -> triggers.TaskFromBefore:
+    """A completed task as it is adopted from a manifest, with what it was charged; ticket 7."""
+    charged = Result(url="", usage=Usage(cost=Decimal(cost)))
+    attempt = Attempt(7, job.key, 1, State.RUNNING, api="sandbox", task_id="task-1", result=charged)
+    return triggers.TaskFromBefore(attempt, job.output, job.request, job)
+
+
 def a_restored_task(engine: Engine, job: Job, cause: Cause = Cause.MISSING) -> int:
     """Have the picture of an earlier attempt restored; the ticket."""
     attempt = Attempt(
@@ -320,18 +327,8 @@ def test_a_cost_that_changes_between_two_polls_counts_as_the_last_one_says(
 ) -> None:
     """The API may set the bill right while the picture is fetched; a later silence keeps it."""
     if resumed:
-        attempt = Attempt(
-            7,
-            jobs[0].key,
-            1,
-            State.RUNNING,  # as a manifest with a cost is adopted
-            api="sandbox",
-            task_id="task-1",
-            result=Result(url="", usage=Usage(cost=Decimal(0))),
-        )
-        task = triggers.TaskFromBefore(attempt, "a", jobs[0].request, jobs[0])
-        engine = an_engine(recipe, tasks=(task,))
-        ticket = attempt.id
+        engine = an_engine(recipe, tasks=(an_adopted_task(jobs[0], "0"),))
+        ticket = 7
     else:
         engine = an_engine(recipe)
         ticket = a_task(engine, jobs[0])
@@ -341,6 +338,18 @@ def test_a_cost_that_changes_between_two_polls_counts_as_the_last_one_says(
         assert engine.tally.spent == Decimal(spent)
         failed = FetchFailed(reason="HTTP 403", fresh_url=True)
         engine.take(triggers.FetchAnswered(ticket, failed), 1.0)
+
+
+@pytest.mark.parametrize(("reported", "spent"), [(None, "0"), ("0.03", "0"), ("0.05", "0.02")])
+def test_a_task_whose_cost_is_known_costs_that_once_when_it_fails(
+    recipe: Recipe, jobs: list[Job], reported: str | None, spent: str
+) -> None:
+    """The engine's sum is beside what was spent before, which has the cost already."""
+    engine = an_engine(recipe, tasks=(an_adopted_task(jobs[0], "0.03"),))
+    usage = Usage(cost=None if reported is None else Decimal(reported))
+    outcome = TaskFailed(code=None, message="no", again="never", usage=usage)
+    engine.take(triggers.PollAnswered(7, outcome), 1.0)
+    assert engine.tally.spent == Decimal(spent)
 
 
 def test_a_cost_that_changes_while_a_picture_is_fetched_stops_a_run_at_its_limit(
