@@ -296,11 +296,28 @@ def test_a_saved_result_counts(folder: Path) -> None:
     assert (job.input.id, job.seed) == ("a", 7)
 
 
-@pytest.mark.parametrize("error", ["#N/A", "#NV", "#BEZUG!"])
+@pytest.mark.parametrize(
+    "error", ["#N/A", "#NV", "#BEZUG!", "#ERROR!", "#NOM?", "#¡REF!", "#ЗНАЧ!", "Err:502"]
+)
 def test_an_error_in_a_text_table_is_one_too(folder: Path, error: str) -> None:
     (folder / "t.csv").write_text(f"image;colour;title\na.jpg;{error};Hi\n", encoding="utf-8")
     (found,) = errors_of(folder, "t.csv")
     assert f"t.csv:2:7: error: colour: the cell has the error {error}; mend" in found
+
+
+def test_a_number_that_did_not_fit_into_its_column_is_an_error(folder: Path) -> None:
+    """LibreOffice saves `###` for it, and would have it sent."""
+    (folder / "t.csv").write_text("image,colour,title\na.jpg,###,Hi\n", encoding="utf-8")
+    (found,) = errors_of(folder, "t.csv")
+    assert "t.csv:2:7: error: colour: the cell has '###' in place of a value" in found
+    assert "widen the column" in found
+
+
+@pytest.mark.parametrize("title", ["#SALE!", "#1", "##", "Err: 502", "# # #"])
+def test_a_text_that_only_resembles_an_error_is_a_text(folder: Path, title: str) -> None:
+    (folder / "t.csv").write_text(f"image,colour,title\na.jpg,red,{title}\n", encoding="utf-8")
+    jobs = jobs_of(folder, "t.csv")
+    assert any(title in job.prompt.text for job in jobs)
 
 
 def test_a_picture_to_convert_is_to_be_listed_in_inputs(folder: Path) -> None:
