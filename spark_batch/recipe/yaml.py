@@ -53,6 +53,7 @@ _NUMBER_BEGIN = frozenset("0123456789+-.")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _WHOLE = re.compile(r"(?:^|[^\w,.+-])([-+]?[0-9]+),\Z")  # a number and a comma behind it
+_COMMENT_LINE = re.compile(r"[ \t]*(#)[ \t]+\S")
 _DASH = re.compile(r"[ \t]*-(?![^ \t])")  # of a list's item
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -163,6 +164,7 @@ class _Composer:
         mark, text, plain = _mark(event), event.value, not event.style
         if not plain:
             text = line_feeds(text)
+            self._judge_comments(event)
         wrong = forbidden(text)
         if wrong:
             self._findings.error(mark, code="character", path="", message=wrong)
@@ -194,6 +196,17 @@ class _Composer:
             )
             mark = Mark(end.line + 1, cut.end())
             self._findings.warn(mark, code="hash-cuts", path="", message=message)
+
+    def _judge_comments(self, event: Any) -> None:
+        """Warn about a line inside a text that looks like a comment: it is a part of the text."""
+        lines = self._findings.source.lines[event.start_mark.line + 1 : event.end_mark.line + 1]
+        for number, line in enumerate(lines, event.start_mark.line + 2):
+            sign = _COMMENT_LINE.match(line)
+            if sign and line[sign.start(1) :].strip(" \t\"'") in event.value:
+                message = "this line is no comment but a part of the text; move it out of the text"
+                mark = Mark(number, sign.start(1) + 1)
+                self._findings.warn(mark, code="hash-sent", path="", message=message)
+                return
 
     def _judge_dashes(self, first: int, last: int) -> None:
         """Report a dash at the beginning of a line that continues a text: it makes no item."""

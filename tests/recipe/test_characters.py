@@ -234,6 +234,39 @@ def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "  - |\n    Make it blue\n    # not the sky\n    at night\n",
+        "  - >-\n    Make it blue\n\n      # not the sky\n    at night\n",
+        '  - text: "Make it blue\n      # not the sky"\n',
+    ],
+)
+def test_a_comment_inside_a_text_is_told_since_it_is_sent(tmp_path: Path, text: str) -> None:
+    """In a block and in quotes a `#` begins no comment."""
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + "prompts:\n" + text)
+    (warning,) = read(path)[1].of("warning")
+    assert warning.code == "hash-sent"
+    assert warning.source[warning.place.column - 1 :].startswith("# not the sky")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  - |\n    Make it blue\n    #sky #night\n",
+        "  - |\n    Make it blue\n  # not the sky\n  - at night\n",
+        "  - >\n    Make it blue\n# Make it blue\nsilence: []\n",
+        "  - 'Make it blue'\n  # not the sky\n  - at night\n",
+        "  - Number # 5 of five\n",
+    ],
+)
+def test_a_comment_behind_a_text_and_a_hashtag_are_not_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + "prompts:\n" + text)
+    assert "hash-sent" not in {warning.code for warning in read(path)[1].of("warning")}
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("prompts:\n  - Make it blue\n    - Make it red\n", (5, 5)),
