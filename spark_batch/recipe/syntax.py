@@ -12,6 +12,8 @@ from spark_batch.recipe.diagnostics import Findings, Mark, Stop, stop
 from spark_batch.text import visible
 
 COMMENT = re.compile(r"[ \t]+#(?=[^\s#])")  # one that may be a part of the text before it
+_GOES_ON = re.compile(r"[^\s\"':#\]}]")  # what a text may have behind a quote in it
+_STRUCTURE = re.compile(r"^\s*-\s|:(\s|$)|[\[\]{}]")  # of a line that is more than a text
 MAX_DEPTH = 40
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
@@ -54,8 +56,23 @@ def syntax_error(error: yaml.MarkedYAMLError, findings: Findings) -> Stop:
         mark, message = odd
         return stop(findings, mark, "character", message)
     character = lines[mark.line - 1][mark.column - 1 : mark.column]
-    message = _BEGINNING if is_marker else _explained(problem, character)
+    if is_marker:
+        message = _BEGINNING
+    else:
+        message = _after_quote(mark, lines) or _explained(problem, character)
     return stop(findings, mark, "yaml", message + _comment_hint(mark, lines))
+
+
+def _after_quote(mark: Mark, lines: tuple[str, ...]) -> str | None:
+    """The message for a text that goes on behind a quote that ends it, as in `"Two" for one`."""
+    before, rest = lines[mark.line - 1][: mark.column - 1], lines[mark.line - 1][mark.column - 1 :]
+    quote = before.rstrip()[-1:]
+    if not quote or quote not in "\"'" or not _GOES_ON.match(rest):
+        return None
+    advice = "single quotes (')"
+    if quote == "'":
+        advice = "double quotes (\"), or double each ' inside it"
+    return f"the quote before this ends the text; write the whole text in {advice}"
 
 
 def _inside(mark: Mark, lines: tuple[str, ...]) -> Mark:
@@ -88,7 +105,11 @@ def _explained(problem: str, character: str) -> str:
 
 
 def _comment_hint(mark: Mark, lines: tuple[str, ...]) -> str:
-    """Advice if this line or the one before ends in a comment that may be part of a text."""
+    """Advice if this line or the one before has a comment that may be part of a text."""
+    above = lines[mark.line - 2].lstrip() if mark.line > 1 else ""
+    if above.startswith("#") and not _STRUCTURE.search(lines[mark.line - 1]):
+        above = f"the comment in line {mark.line - 1}"
+        return f"; {above} ends the text above it: move the comment before the text"
     for number in range(mark.line, max(mark.line - 2, 0), -1):
         if COMMENT.search(lines[number - 1]):
             return f"; ' #' in line {number} starts a comment: put a text with it in quotes"

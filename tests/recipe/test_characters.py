@@ -226,6 +226,45 @@ def test_a_text_of_no_width_is_empty_that_a_column_fills_in(
     assert error.place.line == 2
 
 
+@pytest.mark.parametrize(
+    ("prompts", "place", "advice"),
+    [
+        ('\n  - "Two" for one\n', (5, 11), "single quotes (')"),
+        ('\n  - text: "Two" for one\n', (5, 17), "single quotes (')"),
+        (' ["Two" for one]\n', (4, 17), "single quotes (')"),
+        ("\n  - 'Don't move'\n", (5, 10), "double each ' inside it"),
+    ],
+)
+def test_a_text_behind_its_closing_quote_is_told_how_to_quote(
+    tmp_path: Path, prompts: str, place: tuple[int, int], advice: str
+) -> None:
+    """It was told to check the indentation, which is right."""
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + "prompts:" + prompts)
+    (error,) = read(path)[1].of("error")
+    assert (error.place.line, error.place.column) == place
+    assert error.message.startswith("the quote before this ends the text; write the whole text in")
+    assert advice in error.message
+
+
+def test_a_missing_comma_between_quoted_texts_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + "prompts: ['a' 'b']\n")
+    (error,) = read(path)[1].of("error")
+    assert error.message.startswith("a ',' or the ']'")
+
+
+@pytest.mark.parametrize("key", ["", "text: "])
+def test_a_comment_that_ends_a_text_is_named(tmp_path: Path, key: str) -> None:
+    """What follows it does not fit, whatever its indentation."""
+    path = tmp_path / "a.yaml"
+    text = f"prompts:\n  - {key}Make it blue\n      # not the sky\n      at night\n"
+    path.write_text(HEAD + INPUTS + text)
+    (error,) = read(path)[1].of("error")
+    assert error.place.line == 7
+    assert "the comment in line 6 ends the text above it" in error.message
+
+
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
     """As any warning of a recipe."""
     text = HEAD + INPUTS + "prompts:\n  - Make it the #1 bestseller\n"
