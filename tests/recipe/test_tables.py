@@ -305,6 +305,15 @@ def test_an_error_in_a_text_table_is_one_too(folder: Path, error: str) -> None:
     assert f"t.csv:2:7: error: colour: the cell has the error {error}; mend" in found
 
 
+@pytest.mark.parametrize("column", ["fit,slim", "takes,double", "fit,"])
+def test_a_column_of_another_meaning_is_a_variable(folder: Path, column: str) -> None:
+    """Clothes have a fit, too."""
+    name, value = column.split(",")
+    (folder / "t.csv").write_text(f"image,colour,title,{name}\na.jpg,red,Hi,{value}\n")
+    jobs = jobs_of(folder, "t.csv")
+    assert {dict(job.prompt.variables).get(name, "") for job in jobs} == {value}
+
+
 def test_a_number_that_did_not_fit_into_its_column_is_an_error(folder: Path) -> None:
     """LibreOffice saves `###` for it, and would have it sent."""
     (folder / "t.csv").write_text("image,colour,title\na.jpg,###,Hi\n", encoding="utf-8")
@@ -402,6 +411,14 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         (
             "image,colour,title,sede\na.jpg,r,t,7\n",
             "t.csv:1:20: error: unknown column 'sede'; did you mean 'seed'?",
+        ),
+        (
+            "image,colour,title,takes\na.jpg,r,t,3\na.jpg,s,t,\n",
+            "t.csv:1:20: error: unknown column 'takes'; write `takes` in `variants`, where it",
+        ),
+        (
+            "image,colour,title,Fit\na.jpg,r,t,TRUE\n",
+            "t.csv:1:20: error: unknown column 'Fit'; list the pictures in `inputs`, where they",
         ),
         (
             "image,colour,title,width\na.jpg,r,t,7\n",

@@ -6,6 +6,7 @@ The block has the row's prompt, or all of the recipe's prompts if the table has 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,15 @@ from spark_batch.text import counted, quoted, template_tokens
 __all__ = ["MAX_REQUESTS", "Given", "open_table", "read"]
 
 MAX_REQUESTS = 1_000_000
+
+# Keys of a recipe that would have no effect in a row: their values, and where they stand.
+_ELSEWHERE: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "takes": (re.compile("[0-9]+"), "write `takes` in `variants`, where it counts for all rows"),
+    "fit": (
+        re.compile("true|false|yes|no", re.IGNORECASE),
+        "list the pictures in `inputs`, where they can have `fit`",
+    ),
+}
 
 
 def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> Table | None:
@@ -95,13 +105,27 @@ def _check_columns(table: Table, given: Given) -> None:
     if MODEL in table.free:
         _check_models(table, given.models.names)
     for column, name in table.free.items():
-        is_mistyped = name not in used and column != MODEL
-        if is_mistyped and (hint := table.findings.suggestion(column, table.known)):
+        if name in used or column == MODEL:
+            continue
+        if hint := table.findings.suggestion(column, table.known):
             table.unknown(column, hint)
+        elif fault := _without_effect(table, column):
+            table.unknown(column, fault)
     for column in OF_MODELS:
         row = next((row for row in table.rows if column in row.cells), None)
         if row is not None and column not in given.models.axes:
             table.error(row, column, f"no model of the recipe has {quoted(column)}; remove it")
+
+
+def _without_effect(table: Table, column: str) -> str | None:
+    """Advice for a column with a key of the recipe that rows do not have, and values of that key.
+
+    Other values are a variable's: clothes have a fit, too.
+    """
+    pattern, advice = _ELSEWHERE.get(column.casefold(), (None, ""))
+    values = [str(row.cells[column]).strip() for row in table.rows if column in row.cells]
+    is_key = pattern is not None and values and all(map(pattern.fullmatch, values))
+    return f"; {advice}, or rename the column if it is a variable" if is_key else None
 
 
 def _check_values(table: Table, given: Given) -> None:
