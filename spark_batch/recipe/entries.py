@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 from spark_batch import cloud
@@ -174,11 +175,12 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
             findings.error(node.mark, code="outside", path=where, message=f"{quoted(text)} {fault}")
         return fault is None
     if _is_folder(file):
-        message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
+        pattern = quoted(text.rstrip("/") + "/*.jpg")
+        message = f"{quoted(text)} is a folder; name a picture, or write {pattern}"
     elif globs.is_glob(text):
         message = f"there is no file {quoted(text)}; a glob must be in `inputs`, without an id"
     else:
-        message = f"there is no file {quoted(text)}{_near(file, findings)}"
+        message = f"there is no file {quoted(text)}{_near(folder, text, findings)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
     return False
 
@@ -198,14 +200,23 @@ def _is_folder(file: Path) -> bool:
         return False
 
 
-def _near(file: Path, findings: Findings) -> str:
+def _near(folder: Path, text: str, findings: Findings) -> str:
     """A hint at a file with a similar name in the same folder."""
+    file, slashes = folder / text, text.replace("\\", "/")
+    if slashes != text and is_file(folder / slashes):
+        return f"; write {quoted(slashes)}"
     if not findings.may_suggest:
         return ""
     try:
         names = tuple(sorted(entry.name for entry in os.scandir(file.parent)))[:1000]
     except (OSError, ValueError):
         return "; its folder does not exist either"
+    composed = normalize("NFC", file.name)
+    if any(normalize("NFC", name) == composed for name in names):
+        return (
+            "; a file's name looks the same, but has its accents as characters of their own, or the"
+            " other way round, as macOS writes them: rename the file, or use a glob with ? or *"
+        )
     return findings.suggestion(file.name, names)
 
 

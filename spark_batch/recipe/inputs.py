@@ -94,7 +94,7 @@ def _without(
     if len(kept) == len(entries):
         folded, names = pattern.casefold(), (entry.image(folder) for entry in entries)
         near = next((name for name in names if fnmatchcase(name.casefold(), folded)), None)
-        advice = "move it behind what it removes"
+        advice = "correct it, or move it behind what it removes"
         if near is not None:
             advice = f"{quoted(near)} differs from it in upper and lower case"
         message = f"no input before it matches {quoted(pattern)}; {advice}"

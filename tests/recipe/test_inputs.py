@@ -42,6 +42,28 @@ def test_a_glob_without_a_match_names_the_folder_that_it_counts_from(
     assert error.message == f"no file matches {quoted(whole)}"
 
 
+def test_a_missing_file_is_told_the_name_that_is_there(errors: Errors, folder: Path) -> None:
+    """Backslashes, and accents that macOS writes as characters of their own."""
+    hero = (folder / "photos" / "hero.jpg").read_bytes()
+    (folder / "photos" / "cafe\u0301.jpg").write_bytes(hero)
+    text = "version: 1\nname: x\nprompts: [a]\ninputs: ['photos\\hero.jpg', photos/caf\u00e9.jpg]\n"
+    slashes, accents = [error.message for error in errors(text)]
+    assert slashes == "there is no file 'photos\\hero.jpg'; write 'photos/hero.jpg'"
+    assert "; a file's name looks the same, but has its accents as characters" in accents
+
+
+def test_a_pattern_that_takes_out_nothing_may_also_be_wrong(errors: Errors, folder: Path) -> None:
+    """It was told to be moved, wherever it stood."""
+    text = "version: 1\nname: x\nprompts: [a]\ninputs: [photos/*.jpg, '!photos/draft*']\n"
+    (error,) = errors(text)
+    assert error.message.endswith("; correct it, or move it behind what it removes")
+
+
+def test_a_folder_with_a_slash_behind_it_is_told_a_glob(errors: Errors, folder: Path) -> None:
+    (error,) = errors("version: 1\nname: x\nprompts: [a]\ninputs: [photos/]\n")
+    assert error.message.endswith("write 'photos/*.jpg'")
+
+
 def test_globs_are_sorted_and_relative_to_the_recipe(loaded: Load, folder: Path) -> None:
     """Matches come in the order of their names, folders and hidden files passed over."""
     _fill(folder, "photos/b.jpg", "photos/a.jpg", "photos/.hidden.jpg")
