@@ -133,17 +133,19 @@ def started(
     *,
     pull_request: bool,
     before: dict[str, list[Ran]] | None = None,
+    all_jobs: bool = False,
     **more: Any,
 ) -> dict[str, list[Ran]]:
     """What a push to main, or a pull request against it, starts; or the failed jobs of `before`.
 
+    With `all_jobs` every job of `before` is run again.
     `more` stands in the context `github` in place of what it has otherwise.
     """
     facts: dict[str, Any] = {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
     if pull_request:
         facts |= {"event_name": "pull_request", "ref": "refs/pull/7/merge", "base_ref": "main"}
         facts |= {"event": {"pull_request": {"number": 7}}, "head_ref": "snow"}
-    return run_workflow(cloud, workflow, {**facts, **more}, before)
+    return run_workflow(cloud, workflow, {**facts, **more}, before, all_jobs=all_jobs)
 
 
 def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:

@@ -54,15 +54,18 @@ def run_workflow(
     path: Path,
     event: Mapping[str, Any],
     before: Mapping[str, list[Ran]] | None = None,
+    *,
+    all_jobs: bool = False,
 ) -> dict[str, list[Ran]]:
     """Run every job of a workflow, in the order in which it stands, by the name of the job.
 
     `event` is the context `github`, with the commit as `sha`. With what came of a run `before` its
-    failed jobs are run again, and those that need them, as a further attempt of the same run.
+    failed jobs are run again, and those that need them, as a further attempt of the same run; or
+    with `all_jobs` every job.
     """
-    before = before or {}
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-    cloud.runs, cloud.attempt = (cloud.runs, 2) if before else (cloud.runs + 1, 1)
+    cloud.runs, cloud.attempt = (cloud.runs, cloud.attempt + 1) if before else (cloud.runs + 1, 1)
+    before = {} if before is None or all_jobs else before
     events = workflow[True]  # YAML 1.1 reads the key `on` as true
     declared = events.get("workflow_call", {}).get("inputs", {})
     inputs = {name: each.get("default") for name, each in declared.items()} | dict(cloud.inputs)

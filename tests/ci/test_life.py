@@ -156,7 +156,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
 
 
 def test_failed_jobs_that_are_run_again_pay_for_nothing_twice(cloud: Cloud, served: Served) -> None:
-    """The killed shard's second attempt knows what its first one paid for; the merge has both."""
+    """Alone they send nothing; with all others they know what the first attempt paid for."""
     cloud.inputs = {**cloud.inputs, "shards": 2}
     sha = commit(cloud, {"poster.yaml": RECIPE})
     shard = a_shard_with_work(cloud, 2)
@@ -164,14 +164,40 @@ def test_failed_jobs_that_are_run_again_pay_for_nothing_twice(cloud: Cloud, serv
     killed = started(cloud, WORKFLOW, sha, pull_request=False)
     cloud.watch = None
     assert results(killed)["make"].count("failure") == 1, printed(killed)
-    assert 0 < len(served.ledger.accepted()) < 12
-    again = started(cloud, WORKFLOW, sha, pull_request=False, before=killed)
+    paid = len(served.ledger.accepted())
+    assert 0 < paid < 12
+    alone = started(cloud, WORKFLOW, sha, pull_request=False, before=killed)
+    assert '::error::Use "Re-run all jobs".' in printed(alone)
+    assert results(alone)["make"].count("failure") == 1
+    assert (results(alone)["merge"], len(served.ledger.accepted())) == (["failure"], paid)
+    again = started(cloud, WORKFLOW, sha, pull_request=False, before=alone, all_jobs=True)
     assert results(again)["make"] == ["success"] * 2, printed(again)
     requests = [entry.fingerprint for entry in served.ledger.accepted()]
     assert len(requests) == len(set(requests)) == 12
     last = started(cloud, WORKFLOW, sha, pull_request=False)
     assert last["merge"][0].outputs["done"] == "12", printed(last)
     assert len(served.ledger.accepted()) == 12
+
+
+def test_an_older_run_that_is_run_again_knows_what_a_later_one_paid_for(
+    cloud: Cloud, served: Served
+) -> None:
+    """The artifacts of its killed shard are older than what the later run kept."""
+    cloud.inputs = {**cloud.inputs, "shards": 2}
+    sha = commit(cloud, {"poster.yaml": RECIPE.replace("  - Make it snow\n", "")})
+    started(cloud, WORKFLOW, sha, pull_request=False)
+    sha = commit(cloud, {"poster.yaml": RECIPE})
+    cloud.watch = killer(cloud, a_shard_with_work(cloud, 2))
+    older = started(cloud, WORKFLOW, sha, pull_request=False)
+    cloud.watch = None
+    assert results(older)["make"].count("failure") == 1, printed(older)
+    assert len(served.ledger.accepted()) < 12
+    started(cloud, WORKFLOW, sha, pull_request=False)
+    assert len(served.ledger.accepted()) == 12
+    cloud.runs = 2
+    again = started(cloud, WORKFLOW, sha, pull_request=False, before=older, all_jobs=True)
+    assert results(again)["make"] == ["success"] * 2, printed(again)
+    assert len(served.ledger.accepted()) == 12, printed(again)
 
 
 def test_what_lost_machines_paid_for_is_known(cloud: Cloud, served: Served) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud
-from tests.ci.conftest import commit, printed, results, started, steps_with_key
+from tests.ci.conftest import RECIPE, commit, printed, results, started, steps_with_key
 
 pytestmark = pytest.mark.proof
 
@@ -48,3 +48,34 @@ def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served, wheel: Path) -
         assert len(served.ledger.accepted()) == 6
     assert steps_with_key(made) == {"run", "rescue"}
     assert "nothing to do: 6 jobs done" in made["make"][0].step("run").out
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_failed_job_that_is_run_again_pays_for_nothing_twice(
+    cloud: Cloud, served: Served
+) -> None:
+    """`books` stays as it was, and knows of the run before only; run again as well, of this one."""
+    subprocess.run([cloud.python / "spark-batch", "init", cloud.repository], check=True)
+    workflow = cloud.repository / ".github" / "workflows" / "pictures.yml"
+    placeholder = "git+https://git.example.com/spark-batch@COMMIT"
+    workflow.write_text(workflow.read_text().replace(placeholder, cloud.inputs["install"]))
+    cloud.environment = {**cloud.environment, "SPARK_BASE_URL": served.url}
+    sha = commit(cloud, {"recipe.yaml": RECIPE.replace("[7, 8]", "7")})
+    assert results(started(cloud, workflow, sha, pull_request=False))["make"] == ["success"]
+    sha = commit(cloud, {"recipe.yaml": RECIPE.replace("run: {", "run: {max_cost: 0.27, ")})
+    stopped = started(cloud, workflow, sha, pull_request=False)
+    assert results(stopped)["make"] == ["failure"], printed(stopped)
+    assert len(served.ledger.accepted()) == 9
+
+    alone = started(cloud, workflow, sha, pull_request=False, before=stopped)
+    assert results(alone)["make"] == ["failure"]
+    assert len(served.ledger.accepted()) == 9, printed(alone)
+    assert '::error::Use "Re-run all jobs".' in printed(alone)
+    assert steps_with_key(alone) == set()
+    started(cloud, workflow, sha, pull_request=False, before=alone, all_jobs=True)
+    assert len(served.ledger.accepted()) == 9
+    sha = commit(cloud, {"recipe.yaml": RECIPE})
+    last = started(cloud, workflow, sha, pull_request=False)
+    assert results(last)["make"] == ["success"], printed(last)
+    requests = [entry.fingerprint for entry in served.ledger.accepted()]
+    assert len(requests) == len(set(requests)) == 12
