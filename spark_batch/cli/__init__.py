@@ -5,6 +5,7 @@ A command's module is imported when it is called, so that `--help` does not pay 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -52,6 +53,12 @@ _FIRST_SENTENCE = re.compile(
 
 # Their results are on disk: a failure to print does not change their exit code.
 _ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "check", "export", "prune"}
+
+# What a disk and its permissions refuse.
+_DISK = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG),
+}
 
 _ALLOCATIONS = 100_000  # between two garbage collections; Python's default is 700
 
@@ -150,8 +157,18 @@ def dispatch(arguments: list[str]) -> int:
     try:
         return _with_expected_errors(arguments)
     except Exception as error:  # noqa: BLE001 (reported, and written to a log)
-        _report(error, arguments)
+        if _is_of_the_disk(error) and "--debug" not in arguments:
+            from spark_batch.cli import errorlog
+
+            _say(f"{errorlog.headline(error)}{_advice(arguments)}")
+        else:
+            _report(error, arguments)
         return ExitCode.FAILED
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether a permission or a full disk stopped the command: a log would say no more."""
+    return isinstance(error, OSError) and error.errno in _DISK and error.filename is not None
 
 
 def _with_expected_errors(arguments: list[str]) -> int:
@@ -204,10 +221,14 @@ def _report(error: BaseException, arguments: list[str]) -> None:
     if path is None or "--debug" in arguments or errorlog.is_in_ci():
         click.echo(content, err=True)
     where = "is above; no log could be written" if path is None else f"is in {path}"
-    again = ""
-    if _command_name(arguments) in _ACTING:
-        again = "; nothing that is paid for is lost: run the command again, or `spark-batch rescue`"
-    _say(f"{errorlog.headline(error)}; the traceback {where}{again}")
+    _say(f"{errorlog.headline(error)}; the traceback {where}{_advice(arguments)}")
+
+
+def _advice(arguments: list[str]) -> str:
+    """What to do after an error that stopped a command which may have paid for something."""
+    if _command_name(arguments) not in _ACTING:
+        return ""
+    return "; nothing that is paid for is lost: run the command again, or `spark-batch rescue`"
 
 
 def _say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -115,6 +116,24 @@ def test_what_the_machine_lacks_is_no_bug(
     (line,) = call("run", "recipe.yaml").err.splitlines()
     assert words in line
     assert "this is a bug" not in line
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG],
+)
+def test_what_a_disk_refuses_leaves_no_log(
+    state: Path, broken: Break, call: Call, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """One line says all of it, also in CI; `--debug` shows where it happened."""
+    monkeypatch.setenv("CI", "true")
+    broken(OSError(number, os.strerror(number), "/a/b"))
+    ended = call("rescue", "recipe.yaml")
+    assert ended.code == ExitCode.FAILED
+    (line,) = ended.err.splitlines()
+    assert line.startswith(f"spark-batch: cannot use /a/b: {os.strerror(number)}; nothing that")
+    assert not list(state.glob("*.log"))
+    assert "Traceback" in call("--debug", "rescue", "recipe.yaml").err
 
 
 def test_no_secret_is_in_it(
