@@ -199,6 +199,7 @@ def gitlab_faults(text: str, folder: Path) -> list[str]:
     scripts = [[*before, *job["script"]] for job in jobs]
     scripts += [job["after_script"] for job in jobs if "after_script" in job]
     node = {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "4", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "main"}
+    node["CI_PIPELINE_ID"] = "9"
     environment = {**pipeline["variables"], **node, KEY: CANARY}
     calls = calls_of(map("\n".join, scripts), environment, folder)
     assert {"python", "spark-batch"} == {call.split()[0] for _, call in calls}

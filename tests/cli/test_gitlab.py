@@ -46,9 +46,18 @@ class Runner:
         }
 
     def run(
-        self, job: str, key: str = "script", *, folder: Path | None = None, **variables: str
+        self,
+        job: str,
+        key: str = "script",
+        *,
+        folder: Path | None = None,
+        code: int = 0,
+        **variables: str,
     ) -> str:
-        """What a job's script prints; its lines are one shell, which ends at the first error."""
+        """What a job's script prints; its lines are one shell, which ends at the first error.
+
+        `code` is its exit code.
+        """
         given = {**self._pipeline["variables"], "SPARK_BATCH_FLAGS": "--sandbox", **variables}
         script = "\n".join(self._pipeline[job][key])
         done = subprocess.run(
@@ -60,7 +69,7 @@ class Runner:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         return done.stdout
 
 
@@ -119,16 +128,17 @@ def test_shards_are_run_rescued_and_merged(runner: Runner, pipeline: dict[str, A
     """On four machines; each picture is made once, and a second pipeline makes nothing."""
     total = pipeline["shard"]["parallel"]
     created = []
-    for turn in ("first", "second"):
-        machines = [runner.repo.path.parent / f"{turn}-{n}" for n in range(1, total + 1)]
+    for pipeline_id in ("9", "10"):
+        machines = [runner.repo.path.parent / f"{pipeline_id}-{n}" for n in range(1, total + 1)]
         for index, machine in enumerate(machines, 1):
             shutil.copytree(runner.repo.path, machine)  # as checked out, with the cache
             node = {"CI_NODE_INDEX": str(index), "CI_NODE_TOTAL": str(total)}
+            node["CI_PIPELINE_ID"] = pipeline_id
             created.append(runner.run("shard", folder=machine, **node))
             runner.run("shard", "after_script", folder=machine, **node)
         for machine in machines:  # artifacts of all shards are laid over each other
             shutil.copytree(machine / "out", runner.repo.path / "out", dirs_exist_ok=True)
-        told = runner.run("merge")
+        told = runner.run("merge", CI_PIPELINE_ID=pipeline_id)
     assert "6 done" in told
     tasks = [re.search(r"(\d+) tasks? created", each) for each in created]
     assert sum(int(each[1]) for each in tasks[:total] if each) == 6
@@ -136,3 +146,16 @@ def test_shards_are_run_rescued_and_merged(runner: Runner, pipeline: dict[str, A
     previews = runner.repo.path / "out" / "first" / "sandbox"
     assert len((previews / "first.manifest.csv").read_text().splitlines()) == 7
     assert len(list(previews.rglob("dandelion/*.jpg"))) == 6
+
+
+@pytest.mark.parametrize("retried", ["9", "10"])
+def test_a_shard_that_is_retried_after_a_merge_sends_nothing(runner: Runner, retried: str) -> None:
+    """No merge follows: the next pipeline would pay again for what it pays for."""
+    node = {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "1"}
+    runner.run("shard", CI_PIPELINE_ID="9", **node)
+    runner.run("merge", CI_PIPELINE_ID="10")
+    recipe = (runner.repo.path / "recipe.yaml").read_text()
+    runner.repo.commit(recipe_yaml=recipe.replace("to beach", "to a snowy beach"))
+    told = runner.run("shard", CI_PIPELINE_ID=retried, code=1, **node)
+    assert told.startswith("This pipeline is merged already")
+    assert "created" in runner.run("shard", CI_PIPELINE_ID="11", **node)
