@@ -175,6 +175,7 @@ def calls_of(
         program.write_text(f'#!/bin/sh\necho "${{{KEY}:+key}}:{name} $*" >> "{log}"\n')
         program.chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
     for script in scripts:
         subprocess.run(
             ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c", script],

@@ -159,3 +159,23 @@ def test_a_shard_that_is_retried_after_a_merge_sends_nothing(runner: Runner, ret
     told = runner.run("shard", CI_PIPELINE_ID=retried, code=1, **node)
     assert told.startswith("This pipeline is merged already")
     assert "created" in runner.run("shard", CI_PIPELINE_ID="11", **node)
+
+
+def test_what_a_person_paid_for_and_committed_is_known(runner: Runner) -> None:
+    """Manifest and pictures come with the push; the cache is older, and laid over them."""
+    node = {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "1", "SPARK_BATCH_FLAGS": "--sandbox"}
+    out, cache = runner.repo.path / "out", runner.repo.path.parent / "cache"
+    runner.run("shard", **node, CI_PIPELINE_ID="9")
+    runner.run("merge", CI_PIPELINE_ID="9")
+    shutil.copytree(out, cache)
+    recipe = (runner.repo.path / "recipe.yaml").read_text()
+    recipe_yaml = recipe.replace("to beach", "to a snowy beach")
+    (runner.repo.path / "recipe.yaml").write_text(recipe_yaml)
+    runner.run("shard", **node, CI_PIPELINE_ID="10")
+    runner.run("merge", CI_PIPELINE_ID="10")
+    (manifest,) = out.rglob("first.manifest.csv")
+    runner.repo.git("add", "--force", str(manifest))
+    runner.repo.commit(recipe_yaml=recipe_yaml)
+    shutil.rmtree(out / "first" / "sandbox" / ".spark-batch")  # a fresh checkout has none
+    shutil.copytree(cache, out, dirs_exist_ok=True)
+    assert "created" not in runner.run("shard", **node, CI_PIPELINE_ID="11")
