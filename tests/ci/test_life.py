@@ -221,6 +221,39 @@ def test_what_lost_machines_paid_for_is_known(cloud: Cloud, served: Served) -> N
     assert len(served.ledger.accepted()) == 12
 
 
+@pytest.mark.parametrize("kind", ["reusable", "starter"])
+def test_what_a_person_paid_for_and_committed_is_known(
+    cloud: Cloud, served: Served, kind: str
+) -> None:
+    """Manifest and pictures come with the push; the artifact is older, and laid over them."""
+    cloud.environment = {**cloud.environment, "SPARK_BASE_URL": served.url}
+    cloud.inputs = {**cloud.inputs, "recipe": "recipe.yaml", "shards": 2}
+    workflow = WORKFLOW
+    if kind == "starter":
+        workflow = cloud.folder / "workflow.yml"
+        text = (ROOT / "spark_batch" / "starter" / "pictures.yml").read_text()
+        placeholder = "git+https://git.example.com/spark-batch@COMMIT"
+        workflow.write_text(text.replace(placeholder, cloud.inputs["install"]))
+    ignored = {".gitignore": ".spark-batch/\n"}
+    sha = commit(cloud, {"recipe.yaml": RECIPE.replace("[7, 8]", "7"), **ignored})
+    started(cloud, workflow, sha, pull_request=False)
+    assert len(served.ledger.accepted()) == 6
+    shutil.copytree(cloud.artifacts / "1" / "pictures", cloud.repository / "out")
+    (cloud.repository / "recipe.yaml").write_text(RECIPE)
+    key = {"SPARK_API_KEY": cloud.secrets["SPARK_API_KEY"], "SPARK_BASE_URL": served.url}
+    subprocess.run(
+        [cloud.python / "spark-batch", "run", "recipe.yaml", "--only", "scale=0.4"],
+        cwd=cloud.repository,
+        env={"PATH": os.environ["PATH"], **key},
+        check=True,
+    )
+    assert len(served.ledger.accepted()) == 9
+    made = started(cloud, workflow, commit(cloud, {}), pull_request=False)
+    assert set(results(made)["make"]) == {"success"}, printed(made)
+    requests = [entry.fingerprint for entry in served.ledger.accepted()]
+    assert len(requests) == len(set(requests)) == 12, printed(made)
+
+
 def one_machine(cloud: Cloud, served: Served, sha: str, folder: Path) -> Path:
     """The output folder of an unsharded run, on a machine that knows of nothing before."""
     place = folder / "alone"
