@@ -258,6 +258,7 @@ def test_a_note_in_the_servers_form_is_still_the_readers(page: Page, recipe: Pat
     field.fill("Good.  But\x07 dark")
     field.press("Enter")
     expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
+    field.press("End")  # Enter has left the field
     field.press_sequentially(" here")
     page.keyboard.press("Tab")
     expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
