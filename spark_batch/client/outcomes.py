@@ -70,7 +70,7 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The task is done."""
+    """The task is done; the result's URL is empty where the answer names no picture."""
 
     result: Result
 

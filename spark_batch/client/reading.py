@@ -29,6 +29,7 @@ from spark_batch.client.results import result, usage
 from spark_batch.client.submission import denied, described, unpaid
 from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import Result
 from spark_batch.models import AnswerRules
 
 _UNKNOWN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -75,7 +76,7 @@ def _of_task(
     if failed or (completed and error is not None and error.refuses):
         return _failed(task, error, context)
     if completed:
-        return PollAgain(reason="the task is completed, and its answer names no picture")
+        return Completed(result=Result(url="", usage=usage(task, context)))
     if not word:
         return None
     unknown = (

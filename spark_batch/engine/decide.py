@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -649,7 +649,10 @@ class Engine:
                 self._halt(code, message)
 
     def _completed(self, task: Task, result: Result) -> None:
-        task.failures = 0
+        """Count what the task cost, and fetch its picture if the answer names one."""
+        names_picture = bool(result.url)
+        if not names_picture and task.result is not None:
+            result = replace(task.result, usage=result.usage)  # its last URL stays known
         task.unknown_since = None
         self._outages.task_completed(self._now)
         if task.result is None:
@@ -662,8 +665,22 @@ class Engine:
             # A task whose cost is not reported yet stays reserved: a later poll may report it.
             if result.usage.cost is not None:
                 self._charge(task, result.usage.cost)
-        self._fetch(task, result)
         self._note_other_money(result.usage)
+        if names_picture:
+            task.failures = 0
+            self._fetch(task, result)
+        else:
+            self._names_no_picture(task)
+
+    def _names_no_picture(self, task: Task) -> None:
+        """Poll a completed task again: a later answer may name its picture."""
+        reason = "the task is completed, and its answer names no picture"
+        task.failures += 1
+        self._outages.download_failed(self._now, reason)
+        if (end := self._too_late(task)) is not None:
+            self._leave_picture(task, f"{end}: {reason}")
+        else:
+            self._poll_later(task, backoff(task.failures, rng=self._rng))
 
     def _charge(self, task: Task, cost: Decimal | None) -> None:
         """Count the cost of a task; the last one that the API reports is the one that counts."""
@@ -750,7 +767,8 @@ class Engine:
             self._halt(ExitCode.FAILED, f"{text}; {_FETCHED_LATER}")
 
     def _task_failed(self, task: Task, outcome: TaskFailed, history: triggers.JobHistory) -> None:
-        if task.was_completed:
+        had_picture = task.result is not None and task.result.url
+        if task.restoring is not None or had_picture:
             # It was completed before: its cost counts, and only its picture is lost.
             self._gone(task, f"the API now says that the task failed: {outcome.message}")
             return

@@ -73,7 +73,8 @@ NO_USAGE = Usage()
 class Result:
     """A finished task: the signed URL of its picture, the bytes that the API reports, its cost.
 
-    `further` are the signed URLs of the pictures that the task made beside it.
+    The URL is empty where the API has named no picture yet. `further` are the signed URLs of the
+    pictures that the task made beside it.
     """
 
     url: str

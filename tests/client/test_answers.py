@@ -31,7 +31,7 @@ from spark_batch.client.outcomes import (
     Uncertain,
 )
 from spark_batch.client.text import cleaner, excerpt
-from spark_batch.jobs import Usage
+from spark_batch.jobs import Result, Usage
 from tests.client.conftest import KEY
 from tests.makers import MODEL
 
@@ -183,7 +183,7 @@ EMPTY_ERRORS: list[object] = [
 def test_an_empty_error_is_none(error: object) -> None:
     """A server that writes empty fields says neither that a task failed nor that none was made."""
     assert isinstance(_create({"error": error}), Uncertain)
-    assert isinstance(_read({"status": "completed", "error": error}), PollAgain)
+    assert _read({"status": "completed", "error": error}) == Completed(result=Result(url=""))
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def test_shapes_of_output(shape: str) -> None:
 )
 def test_what_is_no_picture(content: dict[str, object]) -> None:
     """The request's own picture, other media and unusable URLs are not taken for the result."""
-    assert isinstance(_read({"status": "completed", **content}), PollAgain)
+    assert _read({"status": "completed", **content}) == Completed(result=Result(url=""))
 
 
 def test_a_link_in_data_is_no_picture_before_the_end() -> None:

@@ -14,7 +14,7 @@ from spark_batch.client.outcomes import (
     TaskFailed,
     TaskUnknown,
 )
-from spark_batch.jobs import Usage
+from spark_batch.jobs import Result, Usage
 from tests.client.conftest import KEY, Connect, Serve
 from tests.client.faults import FAULTS
 from tests.client.server import answering, http
@@ -149,9 +149,11 @@ def test_usage(usage: object, read: Usage, serve: Serve, connect: Connect) -> No
 def test_completed_without_a_usable_picture(
     picture: object, serve: Serve, connect: Connect
 ) -> None:
-    """What was paid for is asked for again until it has a URL; with an error it has failed."""
+    """What it cost counts, and it is asked for again until it has a URL; an error is a failure."""
     content = {**DONE, "output": [{"content": [picture]}]}
-    assert isinstance(_poll(serve, connect, content), PollAgain)
+    cost = Usage(cost=Decimal("0.03"))
+    charged = {**content, "usage": {"cost": "0.03"}}
+    assert _poll(serve, connect, charged) == Completed(result=Result(url="", usage=cost))
     failed = _poll(serve, connect, {**content, "error": {"code": "3003095"}})
     assert failed == TaskFailed(
         code="003003095", message="Internal generation error", again="new-task"
@@ -161,7 +163,7 @@ def test_completed_without_a_usable_picture(
 def test_a_message_is_no_error(serve: Serve, connect: Connect) -> None:
     """Only `error` says that a completed task failed."""
     content = {"id": "task-1", "status": "completed", "message": "ok", "output": []}
-    assert isinstance(_poll(serve, connect, content), PollAgain)
+    assert _poll(serve, connect, content) == Completed(result=Result(url=""))
 
 
 def test_a_picture_beside_an_error(serve: Serve, connect: Connect) -> None:

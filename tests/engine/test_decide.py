@@ -381,6 +381,26 @@ def test_a_poll_that_brings_nothing_writes_nothing(
     assert engine.next_due <= 1.0 + 10.0
 
 
+def test_what_a_task_without_a_picture_cost_counts(engine: Engine, jobs: list[Job]) -> None:
+    """It is paid for, and polled until an answer names the picture, or the wait for it ends."""
+    ticket = a_task(engine, jobs[0], now=1.0)
+    empty = Completed(result=Result(url="", usage=Usage(cost=Decimal("0.30"))))
+    decision = engine.take(triggers.PollAnswered(ticket, empty), 2.0)
+    assert (moves(decision), decision.effects) == ([Checkpoint.fetching], [])
+    assert engine.tally.spent == Decimal("0.30")
+    (poll,) = engine.take(triggers.TimersDue(), 30.0).effects
+    assert isinstance(poll, effects.Poll)
+    named = replace(empty, result=replace(empty.result, url="http://127.0.0.1/p.jpg"))
+    engine.take(triggers.PollAnswered(ticket, named), 30.0)
+    (fetch,) = engine.take(triggers.TimersDue(), 30.0).effects
+    assert isinstance(fetch, effects.Fetch)
+    engine.take(triggers.PollAnswered(ticket, empty), 40.0)
+    assert engine.tally.spent == Decimal("0.30")
+    (event,) = engine.take(triggers.PollAnswered(ticket, empty), 700.0).events
+    assert isinstance(event, Unfinished)
+    assert "its answer names no picture" in event.reason
+
+
 def test_polls_that_keep_failing_are_reported_once(engine: Engine, jobs: list[Job]) -> None:
     """A run that only waits says what it waits for, and until when."""
     tickets = [a_task(engine, job, job.key, 1.0) for job in jobs[:2]]

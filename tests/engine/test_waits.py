@@ -198,7 +198,7 @@ def never(kind: str) -> dict[str, object]:
             "seconds": {"poll": 30.0},
         },
         "unknown task": {"polls": [TaskUnknown(reason="HTTP 404")]},
-        "completed, no picture, for ever": {"polls": [PollAgain(reason="names no picture")]},
+        "completed, no picture, for ever": {"polls": [Completed(result=Result(url=""))]},
         "503": {"fetches": [no_picture()]},
         "403": {"fetches": [no_picture("HTTP 403", fresh=True)]},
         "the result's host is silent": {
@@ -229,7 +229,7 @@ KINDS = {
     "polls are limited": (1000, "running"),
     "polls are silent": (680, "running"),
     "unknown task": (100, "uncertain"),
-    "completed, no picture, for ever": (640, "running"),
+    "completed, no picture, for ever": (640, "fetching"),
     "503": (60, "fetching"),
     "403": (180, "fetching"),
     "the result's host is silent": (600 + 120 + 60, "fetching"),
