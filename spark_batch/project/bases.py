@@ -63,8 +63,25 @@ def base(recipe: Recipe, given: str) -> Base:
     except UsageError as error:
         hint = f"; to compare with the manifest {quoted(given)}, write ./ before it"
         raise UsageError(f"{error}{hint if there else ''}") from None
-    lines = tuple(map(comparable, matrix.jobs(found.recipe))) if found.recipe else ()
-    return Base(given, lines, found.commit, found.notes)
+    if found.recipe is None:
+        return Base(given, (), found.commit, found.notes)
+    lines = tuple(map(comparable, matrix.jobs(found.recipe)))
+    return Base(given, lines, found.commit, (*found.notes, *_money(recipe, found.recipe)))
+
+
+def _money(recipe: Recipe, earlier: Recipe) -> Iterator[str]:
+    """Notes about changed settings: a reader of the sums should know what they rest on."""
+    found: list[tuple[str, object, object]] = [
+        (f"price of {model}", earlier.prices.get(model), recipe.prices.get(model))
+        for model in recipe.models.names
+        if model in earlier.models.names
+    ]
+    found.append(("run.max_cost", earlier.run.max_cost, recipe.run.max_cost))
+    found.append(("run.attempts", earlier.run.attempts, recipe.run.attempts))
+    for name, before, now in found:
+        if before != now:
+            was, is_now = ("none" if value is None else value for value in (before, now))
+            yield f"{name} was {was}, and is {is_now}"
 
 
 def comparable(job: Job) -> JobRecord:

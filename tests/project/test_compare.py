@@ -133,6 +133,17 @@ def test_a_price_that_nobody_knows_is_not_nothing(repo: Repository) -> None:
     assert (totals.all.unpriced, totals.waiting_unpriced) == (2, 2)
 
 
+def test_a_changed_price_or_limit_is_a_note(repo: Repository) -> None:
+    """A branch decides what its own sums rest on; whoever reviews them sees that it has."""
+    money = "price: 0.000001\nrun: {max_cost: 500}\n"
+    repo.write("recipe.yaml", RECIPE.replace("price: 0.03\n", money))
+    *_, notes = compared(repo, "main")
+    assert notes == (
+        "price of spark_i2i_3_0 was 0.03, and is 0.000001",
+        "run.max_cost was none, and is 500",
+    )
+
+
 def test_against_a_manifest(repo: Repository, tmp_path: Path) -> None:
     """Wherever it stands, without git; what it tells of money counts where nothing else does."""
     outcome = run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True, limit=3))
