@@ -70,7 +70,7 @@ class Picture:
     The format is empty where only a manifest without its file knows of the picture.
     `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
     that the file is sent as it is and its EXIF orientation turns or mirrors it, `sideways` that the
-    orientation swaps its width and height.
+    orientation swaps its width and height, `cmyk` that its colours are those of printing inks.
     """
 
     format: str
@@ -81,6 +81,7 @@ class Picture:
     treatment: Treatment | None = None
     turned: bool = field(default=False, compare=False)
     sideways: bool = field(default=False, compare=False)
+    cmyk: bool = field(default=False, compare=False)
 
     @property
     def upright(self) -> tuple[int, int]:

@@ -54,7 +54,8 @@ def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
     refuse(path, facts_of(picture), rules)
     reading.decode(path, data, kind, image, at_least=(1, 1))
     way = reading.orientation(image)
-    return replace(picture, turned=way in reading.TURNED, sideways=way in reading.SIDEWAYS)
+    turned, sideways = way in reading.TURNED, way in reading.SIDEWAYS
+    return replace(picture, turned=turned, sideways=sideways, cmyk=image.mode == "CMYK")
 
 
 def _bytes_advice(path: Path, limit: str) -> str:

@@ -181,7 +181,7 @@ def seeds(node: Node | None, model: Model, findings: Findings, *, path: str) -> 
 def inputs(
     found: Sequence[Listed], blocks: Iterable[Block], models: Models, findings: Findings
 ) -> None:
-    """Warn about inputs that are small, turned by EXIF, of another format, or large files.
+    """Warn about inputs that are small, turned by EXIF, in CMYK, of another format, or large files.
 
     With `fit` the check is about the picture that is sent. `blocks` have the output sizes of each
     input.
@@ -230,6 +230,12 @@ def _judged(
         "turned by EXIF alone: the API may see it lying on its side or mirrored;"
         " `fit: true` turns it upright",
     )
+    yield (
+        "input-colours",
+        [picture for picture in group if _cmyk(picture)],
+        "in CMYK, the colours of printing, which the API may show as others;"
+        " `fit: true` converts them",
+    )
 
 
 def _below(entry: Input, outputs: Mapping[str, set[tuple[int, int]]]) -> bool:
@@ -256,6 +262,11 @@ def _bytes(listed: Listed) -> int:
 def _turned(listed: Listed) -> bool:
     """Whether the file is sent as it is, and its EXIF orientation turns it."""
     return listed.input.picture is not None and listed.input.picture.turned
+
+
+def _cmyk(listed: Listed) -> bool:
+    """Whether the file is sent as it is, with colours for printing."""
+    return listed.input.picture is not None and listed.input.picture.cmyk
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:

@@ -245,6 +245,17 @@ def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: 
         assert "input-turned" not in [warning.code for warning in loaded(head + text).warnings]
 
 
+def test_a_photo_for_printing_is_a_warning(loaded: Load, folder: Path) -> None:
+    """Where the file is sent as it is; `fit` converts it."""
+    head = HEAD + "prompts: [Make it red]\n"
+    Image.new("CMYK", (1600, 1600)).save(folder / "photos" / "print.jpg")
+    plain = loaded(head + "inputs: [photos/print.jpg]\n")
+    (found,) = [warning for warning in plain.warnings if warning.code == "input-colours"]
+    assert "`fit: true` converts them" in found.message
+    for text in ("inputs: [{path: photos/print.jpg, fit: true}]\n", "inputs: [photos/hero.jpg]\n"):
+        assert "input-colours" not in [warning.code for warning in loaded(head + text).warnings]
+
+
 def test_a_turned_photo_in_a_table_is_a_warning(loaded: Load, folder: Path) -> None:
     """Once for the table."""
     exif = Image.Exif()
