@@ -33,7 +33,7 @@ from spark_batch.engine.files import deliver, kept_path, other_pointers
 from spark_batch.engine.judging import Programs
 from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Metadata, Picture, Provenance
-from spark_batch.jobs.checks import Check, CheckResult, in_order
+from spark_batch.jobs.checks import Check, in_order
 from spark_batch.models import PictureRules
 from spark_batch.paths import PART_SUFFIX, Layout
 
@@ -125,20 +125,15 @@ class FetchWork:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A whole picture that is not placed yet, with its metadata, and what is recorded about it.
+    """A whole picture that is not placed yet: the bytes of its file, with its metadata.
 
-    `data` are the bytes of its file; the rest is as in `Delivered`. A worker that cannot place it
-    hands it back.
+    `delivered` is what is recorded about it, still without files. A worker that cannot place the
+    picture hands it back.
     """
 
     data: bytes = field(repr=False)
-    picture: Picture
     thumbnail: pictures.Thumbnail | None
-    suspect: str | None
-    checks: tuple[CheckResult, ...]
-    received: str | None
-    unmarked: str | None
-    further: Further
+    delivered: Delivered
 
 
 # --- The run's token.
@@ -376,7 +371,8 @@ def _inspected(work: FetchWork, further: Further, data: bytes) -> Arrived:
             final, data = marked
     received = None if final is found.picture else found.picture.sha256
     thumbnail = found.thumbnail and replace(found.thumbnail, sha256=final.sha256)
-    return Arrived(data, final, thumbnail, found.suspect, found.checks, received, unmarked, further)
+    about = Delivered(final, {}, found.suspect, found.checks, received, unmarked, further)
+    return Arrived(data, thumbnail, about)
 
 
 def _is_marked(work: FetchWork, picture: Picture) -> bool:
@@ -389,18 +385,10 @@ def _is_marked(work: FetchWork, picture: Picture) -> bool:
 def _placed(work: FetchWork, arrived: Arrived) -> Delivered:
     """Write a picture under its names, and store its thumbnail. Raises OutputError."""
     layout, outputs = work.layout, work.names.free_for(work.fetch.recorded)
-    files = _written(work, arrived.data, arrived.picture, outputs)
+    files = _written(work, arrived.data, arrived.delivered.picture, outputs)
     if arrived.thumbnail is not None and files:
         pictures.keep(layout.thumbnails, arrived.thumbnail)
-    return Delivered(
-        arrived.picture,
-        files,
-        arrived.suspect,
-        arrived.checks,
-        arrived.received,
-        arrived.unmarked,
-        arrived.further,
-    )
+    return replace(arrived.delivered, files=files)
 
 
 def _written(work: FetchWork, data: bytes, picture: Picture, outputs: list[str]) -> dict[str, str]:

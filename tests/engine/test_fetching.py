@@ -166,7 +166,7 @@ def test_a_worker_whose_run_has_ended_hands_the_picture_back(
         monkeypatch.setattr(pictures, "inspect", inspected)
     outcome = fetching.fetch_there(work)
     assert isinstance(outcome, Arrived)
-    assert len(outcome.data) == outcome.picture.bytes
+    assert len(outcome.data) == outcome.delivered.picture.bytes
     assert [file for file in files(work) if "run-token" not in file] == []
 
 
