@@ -211,20 +211,21 @@ class Checkpoint(CheckpointReader):
         """Record that the API refused the request, or the task failed.
 
         `again` is as in `ErrorCode.again`; `usage` is the cost of the failed task, if any. Without
-        one, a cost that a manifest recorded stays.
+        one, a recorded cost stays. A task may fail that was completed and has named no picture.
         """
         reason = f"{code}: {message}" if code else message
         paid = _cost_text(usage)
         self._move(
             attempt,
             State.FAILED,
-            (State.SUBMITTING, State.RUNNING),
+            (State.SUBMITTING, State.RUNNING, State.FETCHING),
             f"{reason}; {paid}" if paid else reason,
             error_code=code,
             error_message=message,
             again=again,
             completed_at=self.store.now(),
             columns=_reported(usage),
+            condition="(state <> 'fetching' OR url = '')",
         )
 
     def fetching(self, attempt: int, result: Result) -> None:
@@ -435,9 +436,13 @@ class Checkpoint(CheckpointReader):
         *,
         what: str | None = None,
         columns: Mapping[str, object] | None = None,
+        condition: str = "1",
         **further: object,
     ) -> None:
-        """Move an attempt from one of the `allowed` states to `to`, or only set its columns."""
+        """Move an attempt from one of the `allowed` states to `to`, or only set its columns.
+
+        `condition` is a further one, in SQL.
+        """
         columns = {**(columns or {}), **further}
         if to is not None:
             columns["state"] = to.value
@@ -445,7 +450,7 @@ class Checkpoint(CheckpointReader):
         states = ", ".join("?" for _ in allowed)
         with self.transaction():
             cursor = self.store.execute(
-                f"UPDATE attempt SET {sets} WHERE id = ? AND state IN ({states})",
+                f"UPDATE attempt SET {sets} WHERE id = ? AND state IN ({states}) AND {condition}",
                 (*columns.values(), attempt, *(state.value for state in allowed)),
             )
             if cursor.rowcount != 1:

@@ -579,10 +579,12 @@ class Engine:
         self._write(
             Checkpoint.fail, attempt.ticket, code=code, message=message, again=again, usage=usage
         )
+        cost = usage.cost
         if isinstance(attempt, Task) and attempt.cost is not None:  # counted before it failed
-            self._charge(attempt, usage.cost)
+            self._charge(attempt, cost)
+            cost = attempt.cost
         else:
-            self._budget.charge_failed(attempt.ticket, usage.cost)
+            self._budget.charge_failed(attempt.ticket, cost)
             self.tally.spent = self._budget.spent
         self._forget(attempt.ticket)
         if isinstance(attempt, Request):
@@ -602,7 +604,7 @@ class Engine:
         else:
             retrying = False
             self.tally.failed += 1
-        self._report(events.Failed(attempt.key, attempt.name, code, message, retrying, usage.cost))
+        self._report(events.Failed(attempt.key, attempt.name, code, message, retrying, cost))
         self._note_other_money(usage)
 
     def _give_up(self, attempt: Request | Task, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,6 +72,10 @@ ROADS: dict[str, tuple[list[Move], set[str]]] = {
     "submitting": ([], {"submitted", "resend", "unsent", "uncertain", "fail"}),
     "running": ([MOVES["submitted"]], {"uncertain", "fail", "fetching"}),
     "fetching": ([MOVES["submitted"], MOVES["fetching"]], {"fetching", "done"}),
+    "without a picture": (
+        [MOVES["submitted"], lambda c, a: c.fetching(a, replace(a_result(), url=""))],
+        {"fetching", "fail", "done"},
+    ),
     "done": ([MOVES["submitted"], MOVES["fetching"], MOVES["done"]], set()),
     "failed": ([MOVES["fail"]], set()),
     "uncertain": ([MOVES["uncertain"]], set()),

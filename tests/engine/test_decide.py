@@ -348,8 +348,10 @@ def test_a_task_whose_cost_is_known_costs_that_once_when_it_fails(
     engine = an_engine(recipe, tasks=(an_adopted_task(jobs[0], "0.03"),))
     usage = Usage(cost=None if reported is None else Decimal(reported))
     outcome = TaskFailed(code=None, message="no", again="never", usage=usage)
-    engine.take(triggers.PollAnswered(7, outcome), 1.0)
+    (event,) = engine.take(triggers.PollAnswered(7, outcome), 1.0).events
     assert engine.tally.spent == Decimal(spent)
+    assert isinstance(event, Failed)
+    assert event.cost == Decimal(reported or "0.03")
 
 
 def test_a_cost_that_changes_while_a_picture_is_fetched_stops_a_run_at_its_limit(

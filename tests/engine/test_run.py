@@ -247,6 +247,17 @@ def test_a_cost_that_a_later_poll_reports_counts_against_the_limit(make_world: M
     world.check_books()
 
 
+def test_a_completed_task_without_a_picture_may_fail_in_the_end(make_world: MakeWorld) -> None:
+    """The run and those after it go on: the last word of the API is what counts."""
+    script = {"create": ["task-status:failed"], "poll": ["status:completed"]}
+    world = make_world(concurrency=1, script=script)
+    assert world.run().exit_code() is ExitCode.FAILED
+    assert sorted(world.statuses()) == ["done", "failed"]
+    world.run()
+    assert sorted(world.statuses()) == ["done", "failed"]
+    world.check_books()
+
+
 @pytest.mark.parametrize("retry", [False, True])
 def test_a_limit_of_tasks_counts_those_of_retries(make_world: MakeWorld, retry: bool) -> None:
     """A task that failed is one of them: it may have been paid for."""
