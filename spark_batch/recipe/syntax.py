@@ -13,6 +13,7 @@ from spark_batch.text import visible
 
 COMMENT = re.compile(r"[ \t]+#(?=[^\s#])")  # one that may be a part of the text before it
 _GOES_ON = re.compile(r"[^\s\"':#\]}]")  # what a text may have behind a quote in it
+_KEY = re.compile(r"[\w.-]+:(\s|$)")
 _STRUCTURE = re.compile(r"^\s*-\s|:(\s|$)|[\[\]{}]")  # of a line that is more than a text
 MAX_DEPTH = 40
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
@@ -59,19 +60,22 @@ def syntax_error(error: yaml.MarkedYAMLError, findings: Findings) -> Stop:
     if is_marker:
         message = _BEGINNING
     else:
-        message = _after_quote(mark, lines) or _explained(problem, character)
+        message = _after_quote(mark, lines, problem) or _explained(problem, character)
     return stop(findings, mark, "yaml", message + _comment_hint(mark, lines))
 
 
-def _after_quote(mark: Mark, lines: tuple[str, ...]) -> str | None:
+def _after_quote(mark: Mark, lines: tuple[str, ...], problem: str) -> str | None:
     """The message for a text that goes on behind a quote that ends it, as in `"Two" for one`."""
     before, rest = lines[mark.line - 1][: mark.column - 1], lines[mark.line - 1][mark.column - 1 :]
     quote = before.rstrip()[-1:]
-    if not quote or quote not in "\"'" or not _GOES_ON.match(rest):
+    if not quote or quote not in "\"'" or not _GOES_ON.match(rest) or _KEY.match(rest):
         return None
     advice = "single quotes (')"
     if quote == "'":
         advice = "double quotes (\"), or double each ' inside it"
+    if "',' or" in problem:  # between brackets what follows may be a value of its own
+        otherwise = "or, as the quote before this ends the text, write the whole text in"
+        return f"{_explained(problem, '')}; {otherwise} {advice}"
     return f"the quote before this ends the text; write the whole text in {advice}"
 
 

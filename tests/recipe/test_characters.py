@@ -243,7 +243,8 @@ def test_a_text_behind_its_closing_quote_is_told_how_to_quote(
     path.write_text(HEAD + INPUTS + "prompts:" + prompts)
     (error,) = read(path)[1].of("error")
     assert (error.place.line, error.place.column) == place
-    assert error.message.startswith("the quote before this ends the text; write the whole text in")
+    assert "the quote before this ends the text" in error.message
+    assert "write the whole text in" in error.message
     assert advice in error.message
 
 
@@ -252,6 +253,24 @@ def test_a_missing_comma_between_quoted_texts_stays_one(tmp_path: Path) -> None:
     path.write_text(HEAD + INPUTS + "prompts: ['a' 'b']\n")
     (error,) = read(path)[1].of("error")
     assert error.message.startswith("a ',' or the ']'")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variants: {size: ['1:1' 4:3]}\n", "a ',' or the ']' that closes the list is missing"),
+        ("prompts: [{id: 'a' text: b}]\n", "a ',' or the '}' that closes the mapping is missing"),
+        ("prompts:\n  - id: 'a' text: b\n", "this line does not fit the ones above"),
+    ],
+)
+def test_what_is_missing_between_a_quoted_text_and_the_next_value_is_said_first(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    """Quotes around both of them would make one text, or a wrong size."""
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + text)
+    (error,) = read(path)[1].of("error")
+    assert error.message.startswith(message)
 
 
 @pytest.mark.parametrize("key", ["", "text: "])
