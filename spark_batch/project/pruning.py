@@ -8,16 +8,19 @@ behind, which the next run takes back, but never one that the next run fetches a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from itertools import chain
 
 from spark_batch import lfs
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import JobRecord, Recipe, Status
+from spark_batch.jobs import JobRecord, Recipe, Request, Status
 from spark_batch.jobs.picks import Picks, Verdict
+from spark_batch.paths import shown
 from spark_batch.project import adopting, sharding
 from spark_batch.project.destinations import FolderDestination
 from spark_batch.project.layout import RecipeLayout, layout_of
@@ -146,6 +149,7 @@ class _Search:
     def __init__(
         self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, picks: Picks
     ) -> None:
+        self._recipe = recipe
         self._layout = layout
         self._reader = reader
         self._picks = picks
@@ -180,6 +184,8 @@ class _Search:
             return
         if self._picks.verdict(record.key) is Verdict.PICK:
             self._spare(record.file, "it is picked")
+        elif self._may_be_further(record):
+            self._spare(record.file, self._without_picks)
         elif record.key not in self._names:
             self._add_job(record, Kind.LEFT_OVER)
         elif not self._is_in_place(record.key):
@@ -189,6 +195,41 @@ class _Search:
             if deletion is not None:
                 self._found.deletions.append(deletion)
                 self._found.copies.append((record.key, record.output))
+
+    def _may_be_further(self, record: JobRecord) -> bool:
+        """Whether only the verdicts of a missing picks file may make it a job of the recipe.
+
+        A further take was asked for after a picture of its line was finished and rejected; takes
+        that the recipe itself asked for were mostly asked for before.
+        """
+        picks = self._layout.picks
+        if picks is None or record.request.take == 1 or os.path.lexists(picks):
+            return False
+        line = self._lines.get(_line(record.input, record.request), [])
+        finished = [
+            attempt.completed_at
+            for attempt in chain.from_iterable(map(self._reader.attempts_of, line))
+            if attempt.completed_at is not None
+        ]
+        asked = [attempt.submitted_at for attempt in self._reader.attempts_of(record.key)]
+        first = min((time for time in asked if time is not None), default=None)
+        return bool(line) and not (finished and first is not None and first < min(finished))
+
+    @property
+    def _without_picks(self) -> str:
+        picks = shown(self._layout.picks) if self._layout.picks else "the picks file"
+        return (
+            f"{picks} is missing, and this may be a further take of a picture that it rejects:"
+            " restore the file, or make an empty one of that name"
+        )
+
+    @cached_property
+    def _lines(self) -> Mapping[tuple[str, Request], list[str]]:
+        """The keys of the recipe's jobs by what all takes of a line have in common."""
+        found: dict[tuple[str, Request], list[str]] = {}
+        for job in self._layout.jobs(self._recipe):
+            found.setdefault(_line(job.input.id, job.request), []).append(job.key)
+        return found
 
     def _add_job(self, record: JobRecord, kind: Kind) -> None:
         """Add all files of a job, unless one of them was changed."""
@@ -274,6 +315,11 @@ class _Search:
 
     def _spare(self, file: str, reason: str) -> None:
         self._found.spared.append(Spared(file, reason))
+
+
+def _line(picture: str, request: Request) -> tuple[str, Request]:
+    """What all takes of a line have in common; `picture` is the id of its input."""
+    return picture, replace(request, take=0, picture=None)
 
 
 def _holds(folder: FolderDestination, layout: RecipeLayout, file: str, sums: set[str]) -> bool:

@@ -141,6 +141,31 @@ def test_a_merge_knows_further_takes(random: Folder, call: Call, tmp_path: Path)
     assert "left over" not in call("status", random.recipe, "--sandbox").out
 
 
+def test_prune_leaves_further_takes_alone_without_the_picks_file(
+    random: Folder, call: Call
+) -> None:
+    """The file alone makes them jobs of the recipe; an empty one says that there are none."""
+    judge(random, {rows(random)[0]["job"]: "reject"})
+    call("run", random.recipe, "--sandbox", "--reroll")
+    take, picks = take_of(random, 2)["output"], random.path / f"tiny{PICKS_SUFFIX}"
+    picks.unlink()
+    prune = ("prune", random.recipe, "--sandbox", "--left-over", "--yes")
+    ended = call(*prune)
+    assert (ended.code, len(random.pictures())) == (0, 5)
+    assert f"left alone: {take}: {picks} is missing" in " ".join(ended.err.split())
+    picks.touch()
+    assert "1 picture deleted" in call(*prune).out
+
+
+def test_prune_deletes_takes_that_the_recipe_asked_for(folder: Folder, call: Call) -> None:
+    """Also without a picks file, which somebody who judges by eye never had."""
+    folder.edit("seed: 7", "seed: -1, takes: 2")
+    assert call("run", folder.recipe, "--sandbox").code == 0
+    folder.edit("takes: 2", "takes: 1")
+    ended = call("prune", folder.recipe, "--sandbox", "--left-over", "--yes")
+    assert ("4 pictures deleted" in ended.out, "is missing" in ended.err) == (True, False)
+
+
 def test_a_rejected_further_take_gets_another_one(random: Folder, call: Call) -> None:
     first = rows(random)[0]["job"]
     judge(random, {first: "reject"})
