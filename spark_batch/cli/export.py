@@ -58,6 +58,22 @@ def command(
             click.echo(f"{change.value:>6} {delivery.file} (job {delivery.job})")
     else:
         export.execute()
+    sums = ", ".join(_sums(export, mirror=mirror, dry_run=dry_run))
+    print_wrapped(printable(f"{export.destination.shown}: {sums}"))
+    left_out = export.unfinished or export.unknown
+    if picked and layout.picks and not (export.changes or left_out):
+        review = command_line("review", layout.whole, "--open")
+        print_wrapped(
+            printable(
+                f"note: no chosen picture is picked in {shown(layout.picks)}: `{review}` picks"
+                " some, or save the page's picks file there"
+            ),
+            err=True,
+        )
+
+
+def _sums(export: project.Export, *, mirror: bool, dry_run: bool) -> list[str]:
+    """How many pictures were copied, deleted and left there, in words."""
     copied, kept, deleted = (export.count(change) for change in project.ExportChange)
     would = "would be " * dry_run
     parts = [f"{counted(copied, 'picture')} {would}copied", f"{kept} there already"]
@@ -68,17 +84,11 @@ def command(
     if export.unknown:
         picks = counted(export.unknown, "picked job")
         parts.append(f"{picks} that the recipe does not have left out")
-    if not mirror and export.others:
-        others = f"{len(export.others)} from earlier exports"
-        parts.append(f"{others} left there (--mirror deletes them)")
-    print_wrapped(printable(f"{export.destination.shown}: {', '.join(parts)}"))
-    left_out = export.unfinished or export.unknown
-    if picked and layout.picks and not (copied or kept or left_out):
-        review = command_line("review", layout.whole, "--open")
-        print_wrapped(
-            printable(
-                f"note: no chosen picture is picked in {shown(layout.picks)}: `{review}` picks"
-                " some, or save the page's picks file there"
-            ),
-            err=True,
+    if not mirror and (others := len(export.others) - export.strangers):
+        parts.append(f"{others} from earlier exports left there (--mirror deletes them)")
+    if export.strangers:
+        parts.append(
+            f"{export.strangers} of jobs that this recipe's checkpoint does not have, such as those"
+            f" of another recipe named {export.layout.name}, left there"
         )
+    return parts

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from spark_batch.project.explaining import http_meaning as http_meaning
     from spark_batch.project.explaining import http_title as http_title
     from spark_batch.project.explaining import warning_codes as warning_codes
+    from spark_batch.project.exporting import Export as Export
     from spark_batch.project.exporting import ExportChange as ExportChange
     from spark_batch.project.exporting import ExportOptions as ExportOptions
     from spark_batch.project.exporting import prepare_export as prepare_export
@@ -185,7 +186,7 @@ _HOMES = {
         "http_title",
         "warning_codes",
     ),
-    "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
+    "project.exporting": ("Export", "ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
         "copied",

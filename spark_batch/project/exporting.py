@@ -9,7 +9,7 @@ Only files whose content one of these two lists has are replaced or deleted.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -65,7 +65,8 @@ class Export:
 
     `changes` has what happens to every file in the manifest's order, `earlier` the unchanged files
     of earlier exports, `unfinished` the number of chosen jobs without a picture, `unknown` that of
-    picked jobs that the recipe does not have.
+    picked jobs that the recipe does not have. `strange` are jobs of earlier files that the
+    checkpoint has never had: another recipe of the same name may have delivered those.
     """
 
     layout: RecipeLayout
@@ -74,6 +75,7 @@ class Export:
     earlier: tuple[Delivery, ...]
     unfinished: int
     unknown: int
+    strange: frozenset[str]
 
     def count(self, change: ExportChange) -> int:
         """The number of files with this change."""
@@ -84,6 +86,11 @@ class Export:
         """Unchanged files of earlier exports that are not part of this one."""
         names = {delivery.file for _, delivery in self.changes}
         return tuple(one for one in self.earlier if one.file not in names)
+
+    @property
+    def strangers(self) -> int:
+        """The number of unchanged files of jobs that the checkpoint has never had."""
+        return sum(one.job in self.strange for one in self.others)
 
     def execute(self) -> None:
         """Copy and delete the files.
@@ -153,15 +160,28 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
         for one in dict.fromkeys(recorded)
         if one.sha256 == there
     )
+    strange = _strange(layout, standing)
     if options.mirror:
-        deletions = list(_deletions(place, deliveries, standing, unfinished))
+        deletions = list(_deletions(place, deliveries, standing, {*unfinished, *strange}))
         if deletions and not (deliveries or unfinished):
             raise UsageError(_nothing_chosen(layout, options, len(deletions)))
         changes += deletions
     for change, delivery in changes:
         if change is ExportChange.COPY:
             _original(layout, delivery)
-    return Export(layout, place, tuple(changes), standing, len(unfinished), unknown)
+    return Export(layout, place, tuple(changes), standing, len(unfinished), unknown, strange)
+
+
+def _strange(layout: RecipeLayout, earlier: Iterable[Delivery]) -> frozenset[str]:
+    """The jobs of earlier files that the checkpoint has never had.
+
+    Two recipes of one name share the manifest of a folder, which does not say whose a file is.
+    """
+    jobs = {delivery.job for delivery in earlier}
+    if not jobs:
+        return frozenset()
+    with copied(layout) as checkpoint:
+        return frozenset(job for job in jobs if checkpoint.find_request(job) is None)
 
 
 def _nothing_chosen(layout: RecipeLayout, options: ExportOptions, count: int) -> str:
@@ -329,14 +349,14 @@ def _deletions(
     place: Destination,
     deliveries: Iterable[Delivery],
     standing: Iterable[Delivery],
-    unfinished: Iterable[str],
+    kept: Container[str],
 ) -> Iterator[tuple[ExportChange, Delivery]]:
     """The deletions of unchanged files of earlier exports that are no longer chosen.
 
-    Keeps the files of chosen jobs without a picture, such as pruned or expired ones: they may be
-    the only copies.
+    Keeps the files of the jobs in `kept`: of chosen ones without a picture, such as pruned or
+    expired ones, since these may be the only copies, and of other recipes.
     """
-    chosen, kept = {delivery.file.casefold() for delivery in deliveries}, frozenset(unfinished)
+    chosen = {delivery.file.casefold() for delivery in deliveries}
     for one in standing:
         is_chosen = one.file.casefold() in chosen or one.job in kept
         if not is_chosen and _is_still(place, one.file, one.sha256):

@@ -177,6 +177,33 @@ def test_mirror_deletes_what_export_wrote_and_nothing_else(made: Folder, call: C
     assert len(others) == 3
 
 
+def test_mirror_leaves_what_another_recipe_of_that_name_delivered(made: Folder, call: Call) -> None:
+    """Both have one manifest in the folder."""
+    _export(call, made)
+    delivered = _files(made.path / "to")
+    other = made.path / "other" / made.recipe.name
+    other.parent.mkdir()
+    text = made.recipe.read_text().replace("[Beach, Snow]", "[Rain]")
+    other.write_text(text)
+    for picture in made.path.glob("*.jpg"):
+        (other.parent / picture.name).write_bytes(picture.read_bytes())
+    assert call("run", other, "--sandbox").code == 0
+    to = ("--sandbox", "--to", str(made.path / "to"))
+    for more in ((), ("--mirror",)):
+        ended = call("export", other, *to, *more)
+        assert "4 of jobs that this recipe's checkpoint does not have" in " ".join(
+            ended.out.split()
+        )
+        assert "--mirror deletes them" not in ended.out
+    found = _files(made.path / "to")
+    assert {name: found.get(name) for name in delivered if name != "tiny.export.csv"} == {
+        name: sha256 for name, sha256 in delivered.items() if name != "tiny.export.csv"
+    }
+    assert len(_listed(made.path / "to")) == 6
+    assert _export(call, made, "--mirror")[0] == 0
+    assert len(_files(made.path / "to")) == 7
+
+
 def test_names_that_collide_are_an_error_before_anything_is_copied(
     made: Folder, call: Call
 ) -> None:
