@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from spark_batch import project
-from spark_batch.jobs.picks import PICKS_SUFFIX, Verdict, read_picks
+from spark_batch.jobs.picks import LONGEST_NOTE, PICKS_SUFFIX, Verdict, read_picks
 from tests.runs import run
 
 RECIPE = """\
@@ -268,3 +269,26 @@ def test_a_note_in_the_servers_form_is_still_the_readers(page: Page, recipe: Pat
     expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
     (pick,) = read_picks(picks_file(recipe))
     assert pick.note == "Good. But\N{REPLACEMENT CHARACTER} dark"
+
+
+def test_many_verdicts_are_sent_in_parts(served_page: Page, recipe: Path) -> None:
+    """The server takes 4 MiB at once; nothing is answered by 413 for ever."""
+    sent: list[int] = []
+    served_page.on(
+        "request",
+        lambda request: (
+            request.method == "POST"
+            and sent.append(len(json.loads(request.post_data or "")["changes"]))
+        ),
+    )
+    jobs = {f"{number:016x}": "ü" * LONGEST_NOTE for number in range(1200)}
+    changes = [
+        [job, {"output": "x", "verdict": "pick", "note": note}] for job, note in jobs.items()
+    ]
+    store = f"spark-batch.picks:{served_page.evaluate('location.pathname')}"
+    text = json.dumps({"changes": changes, "downloaded": []}, ensure_ascii=False)
+    served_page.evaluate("([store, text]) => localStorage.setItem(store, text)", [store, text])
+    served_page.reload()
+    expect(served_page.locator("#picks")).to_contain_text("no longer has", timeout=LONG)
+    expect(served_page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    assert (sum(sent), max(sent) < len(jobs)) == (len(jobs), True)

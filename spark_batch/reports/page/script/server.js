@@ -8,6 +8,8 @@ const POLL_MS = 3000;
 // Without a key or a click for so long the reader is only looking; a reload forgets what Z undoes.
 const QUIET_MS = 4000;
 const QUIET_UNDO_MS = 20_000;
+// Of one request: a note is short, so that this many of the longest ones are far below what the server takes.
+const MOST_SENT = 250;
 let sending = false;
 let offline = ""; // why the server cannot be reached
 let unsaveable = ""; // why it did not take the last verdicts
@@ -25,7 +27,7 @@ async function sendVerdicts() {
   if (!SERVER || sending) return;
   sending = true;
   try {
-    for (let keys = unsaved(); keys.length; keys = unsaved()) await sendThese(keys);
+    for (let keys = unsaved(); keys.length; keys = unsaved()) await sendThese(keys.slice(0, MOST_SENT));
     unsaveable = "";
   } catch (error) {
     unsaveable = String(error.message ?? error);
@@ -46,8 +48,8 @@ async function sendThese(keys) {
   });
   for (const [key, now] of Object.entries(answer.jobs)) {
     if (!answer.conflicts.includes(key)) adoptForm(key, sent.get(key), now);
-    takeOver(key, now, sent.get(key));
   }
+  takeOver(Object.entries(answer.jobs).map(([key, now]) => [key, now, sent.get(key)]));
   const { conflicts, unknown } = answer;
   const parts = [
     conflicts.length && `Somebody else has judged ${plural(conflicts.length, "picture")}: those verdicts stay`,
@@ -56,14 +58,19 @@ async function sendThese(keys) {
   if (parts.length) notify(parts.join(". "));
 }
 
-/** Takes over what the picks file has for a job, unless the reader has changed it since `sent`. */
-function takeOver(key, now, sent) {
-  const mine = current(key);
-  downloaded.set(key, JSON.stringify(now));
-  if (JSON.stringify(mine) !== JSON.stringify(sent) || JSON.stringify(mine) === JSON.stringify(now)) return;
-  changes.set(key, now);
+/** Takes over what the picks file has for jobs, as `[key, now, sent]`, except where the reader has changed it since `sent`. */
+function takeOver(news) {
+  const taken = new Set();
+  for (const [key, now, sent] of news) {
+    const mine = JSON.stringify(current(key));
+    downloaded.set(key, JSON.stringify(now));
+    if (mine !== JSON.stringify(sent) || mine === JSON.stringify(now)) continue;
+    changes.set(key, now);
+    taken.add(key);
+  }
+  if (!taken.size) return;
   keepChanges();
-  renderVerdicts(new Set([key]));
+  renderVerdicts(taken);
 }
 
 async function ask(address, options) {
@@ -80,12 +87,14 @@ async function poll() {
     offline = "";
     damaged = news.error ?? "";
     const known = new Set([...inFile.keys(), ...changes.keys(), ...Object.keys(news.jobs)]);
+    const others = [];
     for (const key of sending || damaged ? [] : known) {
       const now = news.jobs[key] ?? UNMARKED;
       const mine = current(key);
       const isMine = isSame(now, mine) || !unsaved().includes(key); // another tab may have sent it
-      if (JSON.stringify(now) !== JSON.stringify(stored(key)) && isMine) takeOver(key, now, mine);
+      if (JSON.stringify(now) !== JSON.stringify(stored(key)) && isMine) others.push([key, now, mine]);
     }
+    takeOver(others);
     // The page of a damaged picks file sets no verdicts: once that is fixed, it reloads.
     stale = news.version !== SERVER.version || facts.picks.error !== null;
     if (stale && isQuiet()) reloadInPlace();
