@@ -190,6 +190,8 @@ class _Search:
             self._add_job(record, Kind.LEFT_OVER)
         elif not self._is_in_place(record.key):
             self._spare(record.file, "the recipe wants it under another name: run it first")
+        elif self._is_wanted_file(record):
+            self._found.copies.append((record.key, record.output))
         else:
             deletion = self._deletion(record, record.file, Kind.LEFT_OVER)
             if deletion is not None:
@@ -230,6 +232,19 @@ class _Search:
         for job in self._layout.jobs(self._recipe):
             found.setdefault(_line(job.input.id, job.request), []).append(job.key)
         return found
+
+    def _is_wanted_file(self, record: JobRecord) -> bool:
+        """Whether the file is also the job's file under a name that the recipe has.
+
+        Most disks of macOS and Windows ignore case: there `Cat/7.jpg` and `cat/7.jpg` are one file.
+        """
+        ours = self._layout.output_dir / (record.file or "")
+        names = self._names.get(record.key, ())
+        with contextlib.suppress(OSError):  # it is not there under one of the names
+            for name in names:
+                if name.casefold() == record.output.casefold():
+                    return ours.samefile(self._layout.output_dir / f"{name}{ours.suffix}")
+        return False
 
     def _add_job(self, record: JobRecord, kind: Kind) -> None:
         """Add all files of a job, unless one of them was changed."""

@@ -309,3 +309,21 @@ def test_a_damaged_picks_file_stops_it(
     ended = call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
     assert (ended.code, len(folder.pictures())) == (2, 4)
     assert "a merge conflict of git" in ended.err
+
+
+def test_a_name_in_another_case_is_not_a_left_over_copy_where_the_disk_ignores_case(
+    folder: Folder, call: Call
+) -> None:
+    """A hard link stands for such a disk: one file under both names."""
+    folder.edit("price:", "output: {name: 'A/${input}-${prompt}-${scale}'}\nprice:")
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("name: 'A/", "name: 'a/")
+    (folder.previews / "a").mkdir()
+    for file in (folder.previews / "A").iterdir():
+        (folder.previews / "a" / file.name).hardlink_to(file)
+    call("run", folder.recipe, "--sandbox")
+    assert call("prune", folder.recipe, "--sandbox", "--left-over").out == "nothing to delete\n"
+    ended = call("prune", folder.recipe, "--sandbox", "--left-over", "--yes")
+    assert ended.out.startswith("0 pictures deleted, ")
+    assert "left over on disk" not in call("status", folder.recipe, "--sandbox").out
+    assert (len(folder.pictures()), len(folder.ledger())) == (8, 4)
