@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import sys
@@ -24,6 +25,8 @@ _PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # of ASCII, without "-", which 
 _TEMPLATE = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|\$\{?")
 _WORD = re.compile("[a-z0-9]+")
 _VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
+_WINDOWS = os.name == "nt"
+_BARE = re.compile(r"[A-Za-z0-9_.:/\\=+~-]+")  # the same for cmd.exe and for PowerShell
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _MARKS = re.compile("['`]")  # which anyascii writes for letters without a Latin form
 _UNITS = ("kB", "MB", "GB", "TB")
@@ -38,8 +41,29 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def pip_install(packages: Iterable[str]) -> str:
     """The names of missing packages, and the command that installs them."""
     names = tuple(packages)
-    python = shlex.quote(sys.executable or "python")
+    python = shell_quote(sys.executable or "python")
     return f"{' and '.join(names)}: {python} -m pip install {' '.join(names)}"
+
+
+def shell_join(words: Iterable[str]) -> str:
+    """A command line, ready to be copied into the user's shell."""
+    return " ".join(map(shell_quote, words))
+
+
+def shell_quote(word: str) -> str:
+    """A word of a command line, quoted where the user's shell needs it.
+
+    On Windows in double quotes, which cmd.exe and PowerShell both know: a single quote is an
+    ordinary character for cmd.exe. Programs read a quote and backslashes before one as Microsoft's
+    "Parsing C command-line arguments" describes.
+    """
+    if not _WINDOWS:
+        return shlex.quote(word)
+    if _BARE.fullmatch(word):
+        return word
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', word)
+    tail = escaped[len(escaped.rstrip("\\")) :]
+    return f'"{escaped}{tail}"'
 
 
 def bytes_text(number: int) -> str:

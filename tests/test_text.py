@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_batch import text
 from spark_batch.text import Token, bytes_text, counted, quoted, shortened, template_tokens
 
 TEMPLATES = st.text(st.sampled_from("a${} -"), max_size=12)
@@ -30,6 +31,25 @@ def test_a_number_has_its_noun(number: int, words: tuple[str, ...], expected: st
 )
 def test_bytes_have_a_unit(number: int, expected: str) -> None:
     assert bytes_text(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", r"recipes\shop.yaml"], r"run recipes\shop.yaml"),
+        ([r"C:\My shop\r.yaml", "--only", "a=b,c=d"], r'"C:\My shop\r.yaml" --only "a=b,c=d"'),
+        (['say "hi"', "C:\\my dir\\", ""], r'''"say \"hi\"" "C:\my dir\\" ""'''),
+    ],
+)
+def test_a_command_for_windows_has_no_single_quotes(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], expected: str
+) -> None:
+    """Which cmd.exe takes for letters of the name: it would find no such file."""
+    monkeypatch.setattr(text, "_WINDOWS", True)
+    assert text.shell_join(words) == expected
+    monkeypatch.setattr(text.sys, "executable", r"C:\shop\.venv\Scripts\python.exe")
+    command = r"C:\shop\.venv\Scripts\python.exe -m pip install pandas"
+    assert text.pip_install(["pandas"]) == f"pandas: {command}"
 
 
 def test_a_text_is_cut_only_when_it_is_too_long() -> None:

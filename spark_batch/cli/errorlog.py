@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import sqlite3
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from spark_batch.paths import user_folder
 from spark_batch.redact import redacted
+from spark_batch.text import shell_join
 from spark_batch.version import __version__
 
 _KEPT = 20  # logs in the folder; older ones are deleted
@@ -27,7 +27,7 @@ def text(error: BaseException, arguments: Sequence[str]) -> str:
     """What the log of `error` says, with keys, credentials and queries of URLs blotted out."""
     parts = [
         f"time: {datetime.now(timezone.utc).isoformat(timespec='seconds')}",
-        f"command: {shlex.join(['spark-batch', *arguments])}",
+        f"command: {shell_join(['spark-batch', *arguments])}",
         f"folder: {_folder()}",
         f"spark-batch: {__version__}",
         f"Python: {sys.version}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from spark_batch import project
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.paths import shown
+from spark_batch.text import shell_quote
 
 
 @click.command()
@@ -37,5 +37,5 @@ def command(folder: Path) -> None:
         )
     # `cd -art` would be an option.
     target = f"./{shown(folder)}" if shown(folder).startswith("-") else shown(folder)
-    enter = "" if folder == Path() else f"cd {shlex.quote(target)} && "
+    enter = "" if folder == Path() else f"cd {shell_quote(target)} && "
     print_wrapped(f"now: {enter}spark-batch run recipe.yaml --sandbox")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from spark_batch.project import (
     Recipe,
     Written,
 )
-from spark_batch.text import counted
+from spark_batch.text import counted, shell_join
 
 
 def load(path: Path, *, notes: bool = False) -> Recipe:
@@ -33,7 +32,7 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
         print_wrapped(f"note: {where}{note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
-        command = shlex.join(["spark-batch", "validate", str(path), *kept_options("validate")])
+        command = shell_join(["spark-batch", "validate", str(path), *kept_options("validate")])
         print_wrapped(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 from spark_batch.recipe.mapping import MAPPING
+from spark_batch.text import shell_join
 
 # The commands that `spark_batch.python` has too; the others need the recipe's file.
 _FUNCTIONS = {"validate", "plan", "run", "retry", "rescue", "resolve", "merge", "status"}
@@ -22,7 +22,7 @@ def typed(name: str, recipe: Path | None, *arguments: str) -> str:
     if recipe is not None and is_mapping and name in _FUNCTIONS:
         return _call(name, recipe.parent, arguments)
     path = "RECIPE" if recipe is None or is_mapping else str(recipe)
-    return shlex.join(["spark-batch", name, path, *arguments])
+    return shell_join(["spark-batch", name, path, *arguments])
 
 
 def _call(name: str, base: Path, arguments: Sequence[str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +21,7 @@ from spark_batch.jobs import Kind
 from spark_batch.jobs.request import size_text
 from spark_batch.models.schemas import PLANFILE, validator
 from spark_batch.recipe import boundary
+from spark_batch.text import shell_join
 
 FORMAT = "spark-batch plan"
 VERSION = 1
@@ -106,7 +106,7 @@ def read(path: Path) -> SavedPlan:
 
 
 def _saving(path: Path) -> str:
-    return shlex.join(["spark-batch", "plan", "RECIPE", "--out", str(path)])
+    return shell_join(["spark-batch", "plan", "RECIPE", "--out", str(path)])
 
 
 def _read(path: Path) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.planning import Plan, PlanSnapshot
 from spark_batch.recipe.outline import sources
-from spark_batch.text import printable
+from spark_batch.text import printable, shell_join
 
 _NAMED = 3  # differences that a message lists
 
@@ -173,7 +172,7 @@ class Binding:
         """A command line for the recipe with the plan's selection, ready to be copied."""
         flags = ["--sandbox"] if self.plan.sandbox else []
         flags += [word for expression in self.plan.only for word in ("--only", expression)]
-        return shlex.join(["spark-batch", name, str(self.recipe), *flags, *options])
+        return shell_join(["spark-batch", name, str(self.recipe), *flags, *options])
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -23,7 +22,7 @@ from spark_batch.project import (
     thumbnail_url,
 )
 from spark_batch.python.planned import PlannedJob
-from spark_batch.text import printable, shortened
+from spark_batch.text import printable, shell_quote, shortened
 
 SHOWN = 20  # rows of a table; two thumbnails of a row have some 25 kB
 
@@ -94,7 +93,7 @@ def to_pandas(jobs: Sequence[JobResult | PlannedJob]) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "pandas":
             raise
-        python = shlex.quote(sys.executable or "python")
+        python = shell_quote(sys.executable or "python")
         raise UsageError(f"pandas is not installed: {python} -m pip install pandas") from None
     names = [attribute.name for attribute in fields(jobs[0])] if jobs else []
     columns = {name: [_plain(getattr(job, name)) for job in jobs] for name in names}

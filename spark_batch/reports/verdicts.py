@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
@@ -11,6 +10,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Models
 from spark_batch.recipe.table import ENDINGS
+from spark_batch.text import shell_quote
 
 UNKNOWN = "RECIPE"  # in the place of the recipe's file when it is not known
 
@@ -176,7 +176,7 @@ def _command(
     *,
     refuses: bool = False,
 ) -> str:
-    named = shlex.quote(recipe)
+    named = shell_quote(recipe)
     words = {
         Trouble.UNCERTAIN: f"resolve {named} {record.key} --task-id ID",
         Trouble.EXPIRED: f"rescue {named}",
