@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -18,6 +20,10 @@ from spark_batch.engine.waits import LONGEST_CALL
 Arrivals = SimpleQueue[Future[Any] | None]
 Ended = tuple[Call, Future[Any]]
 
+# On Windows a signal does not end a wait (https://bugs.python.org/issue29971): Ctrl-C would be
+# heard only at the end of it, such as a pause of a minute that the API asks for.
+_LONGEST_WAIT = 0.2 if os.name == "nt" else TIMEOUT_MAX
+
 
 class Clock:
     """The run's source of time. Tests replace it with one that they advance."""
@@ -31,9 +37,10 @@ class Clock:
         return datetime.now(timezone.utc)
 
     def wait(self, arrivals: Arrivals, seconds: float | None) -> Future[Any] | None:
-        """The first call that has ended; None after `seconds`, or when woken."""
+        """The first call that has ended; None after `seconds` or sooner, or when woken."""
+        wanted = math.inf if seconds is None else seconds
         try:
-            return arrivals.get(timeout=None if seconds is None else min(seconds, TIMEOUT_MAX))
+            return arrivals.get(timeout=min(wanted, _LONGEST_WAIT))
         except Empty:
             return None
 
