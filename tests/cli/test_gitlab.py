@@ -120,7 +120,8 @@ def test_what_is_paid_for_is_kept_whatever_happens(pipeline: dict[str, Any]) -> 
     assert pipeline["merge"]["cache"]["when"] == "always"
     assert pipeline["merge"]["cache"]["policy"] == "pull-push"
     assert [rule["when"] for rule in pipeline["merge"]["rules"]] == ["always"]
-    assert {job["cache"]["key"] for job in pipeline.values() if "cache" in job} == {"pictures"}
+    caches = [job["cache"] for job in (pipeline["plan"], pipeline["merge"])]
+    assert {cache["key"] for cache in (*caches, pipeline["shard"]["cache"][0])} == {"pictures"}
 
 
 @pytest.mark.skipif("merge" not in COMMANDS, reason="there are no shards yet")
@@ -159,6 +160,38 @@ def test_a_shard_that_is_retried_after_a_merge_sends_nothing(runner: Runner, ret
     told = runner.run("shard", CI_PIPELINE_ID=retried, code=1, **node)
     assert told.startswith("This pipeline is merged already")
     assert "created" in runner.run("shard", CI_PIPELINE_ID="11", **node)
+
+
+def test_a_shard_that_is_retried_before_the_merge_goes_on(
+    runner: Runner, pipeline: dict[str, Any]
+) -> None:
+    """The merge takes the artifacts of its last try alone, on whatever machine that was."""
+    home = runner.repo.path.parent
+    node = {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "4", "CI_PIPELINE_ID": "9"}
+
+    def shard(machine: Path, code: int = 0) -> str:
+        shutil.copytree(runner.repo.path, machine)
+        stored = {
+            home / re.sub(r"\$(\w+)", lambda name: node[name[1]], cache["key"]): cache
+            for cache in pipeline["shard"]["cache"]
+        }
+        for store in filter(Path.is_dir, stored):
+            shutil.copytree(store, machine, dirs_exist_ok=True)
+        told = runner.run("shard", folder=machine, code=code, **node)
+        for store, cache in stored.items():
+            if cache.get("policy") != "pull" and cache["when"] == "always":
+                for path in cache["paths"]:
+                    shutil.copytree(machine / path, store / path, dirs_exist_ok=True)
+        return told
+
+    assert "created" in shard(home / "first")
+    assert "nothing to do" in shard(home / "second")
+    shutil.copytree(home / "second" / "out", runner.repo.path / "out")
+    runner.run("merge", CI_PIPELINE_ID="9")
+    for path in pipeline["merge"]["cache"]["paths"]:
+        (home / "pictures").mkdir(exist_ok=True)
+        shutil.move(runner.repo.path / path, home / "pictures" / path)
+    assert "is merged already" in shard(home / "third", code=1)
 
 
 def test_what_a_person_paid_for_and_committed_is_known(runner: Runner) -> None:
