@@ -1,8 +1,8 @@
 """Find files and paid jobs that belong to other recipes, before any money is spent.
 
 Two recipes that write the same file would overwrite each other's pictures. A recipe that was
-renamed or moved has its checkpoint under another name or elsewhere, and would pay for all of its
-jobs again.
+renamed or moved, or joined with another one, has paid jobs in a checkpoint under another name or
+elsewhere, and would pay for them again, also when it has made other jobs since.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class PaidElsewhere:
-    """Jobs of this recipe that another checkpoint or manifest has paid for; `cost` is in USD.
+    """Jobs that this recipe has never sent and another checkpoint or manifest has paid for.
 
-    `is_live` is whether the recipe that it belongs to is still there.
+    `cost` is in USD, `is_live` is whether the recipe that it belongs to is still there.
     """
 
     record_file: RecordFile
@@ -59,7 +59,6 @@ class Ownership:
         self._recipe = recipe
         self._layout = layout
         self._reader = reader
-        self._others = [] if reader.has_attempts() else list(others(layout))
         self._wanted: set[str] = set()
         self._claims = _Claims(layout)
         # The output folder that the recipe of a record file now has; None if it is not found.
@@ -73,7 +72,7 @@ class Ownership:
             if step.action is Action.RESTORE and step.cause is Cause.ELSEWHERE:
                 self._look_for_conflict(step.job.output, of_live=True)
             return
-        if self._others:
+        if step.attempt is None and self._others:
             self._wanted.add(step.job.key)
         if self._namesake is None and step.cause is Cause.CHANGED:
             self._namesake = self._replaces_namesake(step.job.output)
@@ -113,7 +112,7 @@ class Ownership:
 
     @cached_property
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
-        """Where jobs of a recipe without attempts of its own were paid for.
+        """Where jobs that this recipe has never sent were paid for.
 
         Known after `look` has had every step.
         """
@@ -126,6 +125,10 @@ class Ownership:
                 cost, is_live = sum(costs.values(), Decimal(0)), self._is_live(record_file)
                 found.append(PaidElsewhere(record_file, len(costs), cost, is_live))
         return found
+
+    @cached_property
+    def _others(self) -> Sequence[RecordFile]:
+        return list(others(self._layout))
 
     def _replaces_namesake(self, output: str) -> str | None:
         """Why a picture must not be replaced: another recipe file of the same name made it."""
@@ -171,8 +174,9 @@ class Ownership:
         paths = [other.record_file.path for other in paid]
         merge = merge_command(self._layout, paths, renamed=names != own)
         return (
-            f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
-            f" `{merge}`; to pay for them once more, run it with --pay-again"
+            f"{self._made_before(paid)}. If this recipe was renamed or moved, or has them from a"
+            f" recipe that is gone, take them over: `{merge}`; to pay for them once more, run it"
+            " with --pay-again"
         )
 
     def _made_before(self, paid: Sequence[PaidElsewhere]) -> str:

@@ -311,6 +311,52 @@ def test_a_renamed_or_moved_recipe_finds_its_paid_work(
     assert _tasks(folder.path) == tasks == 4
 
 
+def _renamed_and_begun(folder: Folder, call: Call) -> str:
+    """Under its new name the recipe made a new prompt first, which nobody had paid for."""
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("name: tiny", "name: small")
+    folder.edit("[Beach, Snow]", "[Beach, Snow, Rain]")
+    begun = call("run", folder.recipe, "--sandbox", "--only", "prompt=rain")
+    assert "2 tasks created" in begun.out
+    return "4 of the jobs of small"
+
+
+def _renamed_there_and_back(folder: Folder, call: Call) -> str:
+    """The prompt that it got under the other name is in the other checkpoint alone."""
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("name: tiny", "name: small")
+    call("merge", folder.recipe, folder.out, "--sandbox", "--renamed")
+    folder.edit("[Beach, Snow]", "[Beach, Snow, Rain]")
+    assert "2 tasks created" in call("run", folder.recipe, "--sandbox").out
+    folder.edit("name: small", "name: tiny")
+    return "2 of the jobs of tiny"
+
+
+def _joined(folder: Folder, call: Call) -> str:
+    """Two recipes with different prompts become one."""
+    folder.edit("[Beach, Snow]", "[Beach]")
+    other = _other(folder, OTHER.replace("[Beach, Rain]", "[Rain, Snow]"))
+    call("run", folder.recipe, other, "--sandbox")
+    other.unlink()
+    folder.edit("[Beach]", "[Beach, Snow, Rain]")
+    return "4 of the jobs of tiny"
+
+
+@pytest.mark.parametrize("life", [_renamed_and_begun, _renamed_there_and_back, _joined])
+def test_a_recipe_with_jobs_of_its_own_finds_what_else_is_paid_for(
+    folder: Folder, call: Call, life: Callable[[Folder, Call], str]
+) -> None:
+    """Each time six jobs were paid for before, some of them in the checkpoint of a recipe gone."""
+    said = life(folder, call)
+    assert f"`run` will refuse this: {said}" in call("plan", folder.recipe, "--sandbox").err
+    refused = call("run", folder.recipe, "--sandbox")
+    assert (refused.code, said in refused.err) == (ExitCode.WRONG, True)
+    assert "6 done" in call(*_merge_command(refused.err)).out
+    assert "nothing to do: 6 jobs done" in call("run", folder.recipe, "--sandbox").out
+    assert "0 changed or missing" in call("verify", folder.recipe, "--sandbox").out
+    assert _tasks(folder.path) == 6
+
+
 def test_paying_again_is_declined_once(folder: Folder, call: Call) -> None:
     """With the flag it is made anew; what stood there is kept, and no later run asks again."""
     _shared(folder)
