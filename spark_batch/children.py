@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -153,7 +154,7 @@ def answering(command: Sequence[str], data: bytes, *, seconds: float) -> Iterato
 
 
 class WorkerEnded(Exception):
-    """A worker has ended, or has sent something that is not an answer."""
+    """A worker has ended, has sent something that is not an answer, or is silent."""
 
 
 class CallFailed(Exception):
@@ -206,10 +207,11 @@ class Worker:
         """The number of calls under way."""
         return len(self._waiting)
 
-    def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call `function` in the worker and wait for its result.
+    def call(self, function: Callable[..., T], *arguments: Any, seconds: float) -> T:
+        """Call `function` in the worker and wait for its result, at most for `seconds`.
 
-        Raises WorkerEnded and CallFailed.
+        Raises WorkerEnded and CallFailed. A worker that is silent has to be ended by the caller:
+        other calls may wait in its full pipe.
         """
         assert self._process.stdin is not None
         number, answer = next(self._numbers), Future[Answer]()
@@ -224,7 +226,12 @@ class Worker:
         if self._ended:  # perhaps after `_read` has ended the other calls
             self._waiting.pop(number, None)
             raise WorkerEnded
-        if (found := answer.result()).failed:
+        try:
+            found = answer.result(seconds)
+        except FutureTimeout:
+            self._ended = True  # takes no more calls
+            raise WorkerEnded from None
+        if found.failed:
             raise CallFailed
         result: T = found.result
         return result

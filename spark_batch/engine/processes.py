@@ -21,7 +21,10 @@ _CALLS_BEFORE_A_START = 20
 _BUSY = 0.7  # of a processor
 _BUSY_SECONDS = 0.5  # over which that is measured
 _MOST_BY_ITSELF = 4
-_MOST_BREAKS = 3  # workers that ended unexpectedly, after which no more are started
+_MOST_BREAKS = 3  # workers that ended or fell silent, after which no more are started
+# For an answer, since a worker may be stopped, or hang in the kernel. The client ends a download
+# after 300 s; that, and the same call in this process, end within `waits.LONGEST_CALL`.
+ANSWER_SECONDS = 400.0
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.engine.worker import main; main()"
 )
@@ -34,9 +37,10 @@ class WorkerProcesses:
 
     `most` is the number of processes, None for as many as pay: none until this process is busy, and
     then one for every core, at most four. A worker that breaks, such as one killed for its memory,
-    loses nothing: its calls are repeated. After `_MOST_BREAKS` of them, all calls are made in this
-    process, and `take_note` returns a note about that. `processor` counts this process's seconds of
-    processor time, `clock` the seconds that pass. Safe to use from several threads.
+    or that is silent for `ANSWER_SECONDS`, loses nothing: its calls are repeated. After
+    `_MOST_BREAKS` of them, all calls are made in this process, and `take_note` returns a note about
+    that. `processor` counts this process's seconds of processor time, `clock` the seconds that
+    pass. Safe to use from several threads.
     """
 
     is_remote = False
@@ -71,7 +75,7 @@ class WorkerProcesses:
         """Call `function` in a worker if that pays; else, or when it fails, `instead`."""
         while (worker := self._worker()) is not None:
             try:
-                return worker.call(function, *arguments)
+                return worker.call(function, *arguments, seconds=ANSWER_SECONDS)
             except CallFailed:
                 break
             except WorkerEnded:
@@ -120,12 +124,12 @@ class WorkerProcesses:
             self._break(f"no worker process can be started: {error.strerror}")
 
     def _has_ended(self, worker: Worker) -> None:
-        """Forget a worker that has ended unexpectedly."""
+        """Forget and end a worker that has ended unexpectedly, or is silent."""
         with self._lock:
             if worker not in self._workers:
                 return  # another of its calls has noticed, or all were closed
             self._workers.remove(worker)
-            self._break(f"{_MOST_BREAKS} worker processes ended unexpectedly")
+            self._break(f"{_MOST_BREAKS} worker processes ended or gave no answer")
         worker.end()
 
     def _break(self, why: str) -> None:

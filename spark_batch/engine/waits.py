@@ -34,6 +34,8 @@ A call that does not return (a disk that hangs)
 A call that no thread begins
     `LONGEST_CALL` since its executor ended a call, at most twice that. A request was not sent; a
     task stays paid for. Nothing more is sent.
+A worker process that gives no answer
+    `processes.ANSWER_SECONDS`, then it is killed, and its pictures are worked on again.
 A Dask cluster that gives no result
     `cluster.RESULT_SECONDS`, then the picture is fetched in this process.
 An input that is being fitted

@@ -37,10 +37,9 @@ def _answer(
     answers: IO[bytes], writing: Lock, number: int, function: Callable[..., Any], arguments: Any
 ) -> None:
     try:
-        answer = Answer(number, function(*arguments), failed=False)
+        data = pickle.dumps(Answer(number, function(*arguments), failed=False))
     except Exception:  # noqa: BLE001 (the parent repeats the call, which raises the error there)
-        answer = Answer(number, None, failed=True)
-    data = pickle.dumps(answer)
+        data = pickle.dumps(Answer(number, None, failed=True))
     with writing:
         answers.write(data)
         answers.flush()

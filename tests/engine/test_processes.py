@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_killed_worker_loses_nothing(processes: WorkerProcesses, tmp_path: Pat
         assert ends(pid)
         assert look(processes, path) == expected
     assert pids(processes) == []
-    note = "3 worker processes ended unexpectedly: pictures are now processed without them"
+    note = "3 worker processes ended or gave no answer: pictures are now processed without them"
     assert processes.take_note() == note
     assert processes.take_note() is None
 
@@ -296,3 +297,37 @@ def test_a_run_with_workers_makes_what_one_without_makes(make_world: MakeWorld) 
     assert (tally.done, tally.failed, tally.unfinished) == (12, 0, 0)
     assert len(set(world.fingerprints())) == len(world.fingerprints()) == 12
     assert pids(world.elsewhere) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no processes")
+def test_a_stopped_worker_is_killed_and_what_it_had_is_done_again(
+    processes: WorkerProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the calls that no longer fit into its pipe; otherwise a run would wait for them all."""
+    path = a_result(tmp_path)
+    expected = look(processes, path)
+    monkeypatch.setattr(processes_module, "ANSWER_SECONDS", 1.0)
+    (pid,) = pids(processes)
+    os.kill(pid, signal.SIGSTOP)
+    data = b"x" * 200_000
+    with ThreadPoolExecutor(8) as pool:
+        looks = [pool.submit(look, processes, path) for _ in "1234"]
+        wait_until(lambda: under_way(processes) == 4)
+        sent = [pool.submit(processes.do, "n", len, data, instead=lambda: 200_000) for _ in "1234"]
+        try:
+            assert [one.result(timeout=20) for one in sent] == [200_000] * 4
+            assert [one.result(timeout=20) for one in looks] == [expected] * 4
+            assert ends(pid)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_result_that_cannot_be_sent_is_worked_out_here(processes: WorkerProcesses) -> None:
+    """Such as one that takes more memory than the worker has left."""
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(processes.do, "lock", Lock, instead=lambda: "here")
+        try:
+            assert found.result(timeout=20) == "here"
+        finally:
+            processes.close()
