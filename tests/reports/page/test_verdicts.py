@@ -248,6 +248,14 @@ def test_a_newer_verdict_of_somebody_else_goes_before_one_that_was_downloaded(
     expect(first).to_have_attribute("data-verdict", "reject")
     expect(second).to_have_attribute("data-verdict", "pick")
     expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+    said = "Somebody else has judged 1 picture since, and the download has your verdicts instead"
+    for _ in range(2):
+        expect(opened.page.locator("#picks")).to_contain_text(
+            f"{said} ({other['output']}: rejected)"
+        )
+        opened.page.reload()
+    second.press("x")
+    expect(opened.page.locator("#picks")).not_to_contain_text("Somebody else")
 
 
 def test_only_the_picked_the_rejected_or_the_others_are_shown(open_page: Open, file: Path) -> None:

@@ -8,6 +8,7 @@ const PICKS_FILE = facts.picks.file;
 const PICKS_STORE = `spark-batch.picks:${location.pathname}`;
 const VERDICTS = { pick: "Pick", reject: "Reject", "": "Unmark" };
 const VERDICT_KEYS = { p: "pick", x: "reject", u: "" };
+const MOST_DISPUTED = 3; // jobs that are named
 const UNMARKED = { output: "", verdict: "", note: "" };
 
 /** The verdicts of the picks file by job; none can be set where the file has an error. */
@@ -16,6 +17,8 @@ const inFile = new Map(Object.entries(facts.picks.jobs));
 const changes = new Map();
 /** The changes that were downloaded, as JSON by job. */
 const downloaded = new Map();
+/** What the file had when the reader judged, by job, where it has somebody else's newer verdict by now. */
+const disputed = new Map();
 /** What an undo restores, the last step last: a job's key, the change that it had, and its new one. */
 const undone = [];
 let storable = true;
@@ -66,6 +69,7 @@ function changeVerdicts(pairs) {
   if (facts.picks.error || !pairs.length) return;
   undone.push([...new Map(pairs)].map(([key, changed]) => [key, changes.get(key), changed]));
   warned = "";
+  for (const [key] of pairs) disputed.delete(key);
   putChanges(pairs);
 }
 
@@ -111,7 +115,7 @@ function storeChanges() {
 
 function keepChanges() {
   try {
-    const files = [...changes.keys()].map((key) => [key, inFile.get(key) ?? UNMARKED]);
+    const files = [...changes.keys()].map((key) => [key, disputed.get(key) ?? inFile.get(key) ?? UNMARKED]);
     localStorage.setItem(PICKS_STORE, JSON.stringify({ changes: [...changes], downloaded: [...downloaded], files }));
     storable = true;
   } catch {
@@ -123,6 +127,7 @@ function keepChanges() {
 function readChanges() {
   changes.clear();
   downloaded.clear();
+  disputed.clear();
   try {
     const kept = JSON.parse(localStorage.getItem(PICKS_STORE)) ?? { changes: [], downloaded: [] };
     const before = new Map(kept.files ?? []);
@@ -130,8 +135,11 @@ function readChanges() {
     for (const [key, changed] of kept.changes) {
       const now = inFile.get(key) ?? UNMARKED;
       // Somebody else's newer verdict takes precedence over one of the reader's that was downloaded.
-      const overtaken = saved.get(key) === JSON.stringify(changed) && before.has(key) && !isSame(now, before.get(key));
-      if (!isSame(changed, now) && !overtaken) changes.set(key, changed);
+      const newer = before.has(key) && !isSame(now, before.get(key));
+      const overtaken = newer && saved.get(key) === JSON.stringify(changed);
+      if (isSame(changed, now) || overtaken) continue;
+      changes.set(key, changed);
+      if (newer) disputed.set(key, before.get(key));
     }
     for (const [key, text] of saved) if (changes.has(key)) downloaded.set(key, text);
   } catch {
@@ -179,6 +187,7 @@ function downloadPicks() {
   for (const key of SERVER ? [] : new Set([...changes.keys(), ...downloaded.keys()])) {
     downloaded.set(key, JSON.stringify(current(key)));
   }
+  disputed.clear();
   storeChanges();
   renderPicks();
   announce(`${PICKS_FILE} downloaded: put it beside the recipe`);
@@ -215,6 +224,7 @@ function picksLine() {
     const where = storable ? "" : ", and this browser does not keep them";
     parts.push(el("span", { class: "unsaved" }, `${plural(waiting, "verdict")} not saved yet${where}`));
   }
+  if (disputed.size && !SERVER) parts.push(el("span", { class: "unsaved", dir: "auto" }, disputeText()));
   parts.push(...serverLine());
   if (warned) parts.push(el("span", { class: "unsaved", dir: "auto" }, warned));
   if (isDownloadable()) {
@@ -227,6 +237,17 @@ function picksLine() {
     parts.push(el("button", { ...attributes, onclick: undoVerdict }, "Undo"));
   }
   return parts.filter(Boolean);
+}
+
+/** Which newer verdicts of the picks file a download would replace. */
+function disputeText() {
+  const theirs = [...disputed.keys()].slice(0, MOST_DISPUTED).map((key) => {
+    const { verdict, note } = inFile.get(key) ?? UNMARKED;
+    return [`${current(key).output}: ${verdictWords(verdict)}`, note].filter(Boolean).join(", ");
+  });
+  const more = disputed.size > theirs.length ? "; …" : "";
+  const what = plural(disputed.size, "picture");
+  return `Somebody else has judged ${what} since, and the download has your verdicts instead (${theirs.join("; ")}${more})`;
 }
 
 /** The numbers of picked and rejected jobs, and of verdicts on jobs that the page lacks. */
