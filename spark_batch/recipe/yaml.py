@@ -127,6 +127,7 @@ class _Composer:
         self._findings = findings
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}
+        self._unused: dict[str, Mark] = {}  # anchors of texts without quotes
         self._root: Node | None = None
         self._nodes = 0
         self._documents = 0
@@ -143,6 +144,12 @@ class _Composer:
             raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
         if self._root is None:
             raise stop(self._findings, Mark(), "empty", "the file is empty")
+        for name, mark in self._unused.items():
+            message = (
+                f"{quoted('&' + name)} is left out of the text, because '&' begins the name of an"
+                " anchor, which no alias uses; put the text in quotes, or remove the anchor"
+            )
+            self._findings.warn(mark, code="anchor-cuts", path="", message=message)
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
@@ -172,6 +179,8 @@ class _Composer:
         value: Scalar = resolve(text) if plain else text
         if plain:
             self._judge_plain(event, value)
+            if event.anchor is not None and isinstance(value, str):
+                self._unused[event.anchor] = mark
         top = self._stack[-1] if self._stack else None
         if top is not None and top.mapping and top.key is None:
             self._key(top, event, text, value)
@@ -276,6 +285,7 @@ class _Composer:
 
     def _alias(self, event: Any) -> None:
         name = event.anchor
+        self._unused.pop(name, None)
         if name not in self._anchors:
             raise self._fatal(event, "alias", f"there is no anchor {quoted(name)} before this")
         node = self._anchors[name]

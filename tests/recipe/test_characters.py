@@ -324,6 +324,17 @@ def test_a_comment_behind_a_text_and_a_hashtag_are_not_told(tmp_path: Path, text
     assert "hash-sent" not in {warning.code for warning in read(path)[1].of("warning")}
 
 
+def test_an_anchor_that_cuts_a_text_is_told(loaded: Load) -> None:
+    """`&co make it red` is "make it red"; with an alias, or before quotes, it is meant so."""
+    (warning,) = loaded(HEAD + INPUTS + "prompts:\n  - &co make it red\n").warnings
+    assert (warning.code, warning.place.line) == ("anchor-cuts", 5)
+    assert "'&co' is left out of the text" in warning.message
+    assert warning.source[warning.place.column - 1 :].startswith("&co")
+    for text in ("  - &co make it red\n  - {text: *co, id: again}\n", "  - &co 'make it red'\n"):
+        found = loaded(HEAD + INPUTS + "prompts:\n" + text)
+        assert "anchor-cuts" not in {warning.code for warning in found.warnings}
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
