@@ -94,7 +94,9 @@ def _decimal(text: str) -> Decimal | None:
 def money(value: object) -> Decimal | None:
     """An amount, given as a number or a text; None for anything that is not a plausible cost."""
     number = _positive(value)
-    return number if number is not None and number <= _LARGEST_AMOUNT else None
+    if number is None or number > _LARGEST_AMOUNT:
+        return None
+    return Decimal(f"{number:f}")  # without an exponent above 0, which `str` would show: 1E+9
 
 
 def _positive(value: object) -> Decimal | None:

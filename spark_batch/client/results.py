@@ -92,13 +92,17 @@ def _is_usable(picture: Content, context: AnswerContext, *, key: str) -> bool:
 
 
 def usage(task: Content, context: AnswerContext) -> Usage:
-    """What a task cost, whether or not it succeeded. A cost in another unit than USD is a text."""
+    """What a task cost, whether or not it succeeded.
+
+    A cost in another unit than USD, or one that is no number, is a text.
+    """
     fields = mapping(task.get("usage"))
     cost = money(fields.get("cost"))
     other = unit_other_than_usd(fields, context)
+    unread = context.clean(text(fields.get("cost"))).strip()[:_LONGEST_UNIT] or None
     return Usage(
         cost=cost if other is None else None,
-        other=None if cost is None or other is None else f"{cost:f} {other}",
+        other=unread if cost is None else None if other is None else f"{cost:f} {other}",
         discount=quantity(fields.get("discount")),
         input_tokens=count(fields.get("input_tokens")),
         output_tokens=count(fields.get("output_tokens")),

@@ -816,11 +816,11 @@ class Engine:
         self._report(events.Unfinished(task.key, task.name, reason))
 
     def _note_other_money(self, usage: Usage) -> None:
-        """Note, once for every unit, that a cost in another unit than USD is not counted."""
+        """Note, once for every unit, that a cost that is no amount in USD is not counted."""
         if usage.other is not None:
             text = f"the API reported a cost of {usage.other!r}, which is not counted"
-            unit = usage.other.split()[-1]
-            self._note_once(f"money: {unit}", f"{text}: max_cost is in USD")
+            unit = usage.other.partition(" ")[2]
+            self._note_once(f"money: {unit}", f"{text}: it is no plain number of USD")
 
     # --- The picture: downloaded, checked, placed; or restored. Nothing below creates a task.
 

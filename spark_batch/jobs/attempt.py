@@ -53,8 +53,8 @@ class Status(str, Enum):
 class Usage:
     """The cost of a task as reported by the API; None for values that it does not report.
 
-    `cost` is in USD. `other` is a cost in another unit, as a text to show ("12 credit"): it is
-    never added up.
+    `cost` is in USD. `other` is a cost in another unit ("12 credit"), or one that is no number
+    ("0,03"), as a text to show: it is never added up.
     """
 
     cost: Decimal | None = None

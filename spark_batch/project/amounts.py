@@ -19,7 +19,7 @@ def read_amount(text: str) -> Decimal:
     amount = Decimal(written) if _AMOUNT.fullmatch(written) else None
     if amount is None or abs(amount.adjusted()) > _MOST_DIGITS:
         raise UsageError(f"{text!r} is not an amount of USD, such as 5.00")
-    return amount
+    return Decimal(f"{amount:f}")  # `str` would show 1e9 as 1E+9
 
 
 def read_workers(text: str) -> int | str:

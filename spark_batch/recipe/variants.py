@@ -164,10 +164,11 @@ def _workers(node: Node | None) -> int | None:
 
 
 def money(node: Node | None) -> Decimal | None:
-    """An amount in USD, exactly as it is written."""
+    """An amount in USD, with the digits that are written."""
     if node is None:
         return None
-    return abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
+    amount = abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
+    return Decimal(f"{amount:f}")  # `str` would show 1e9 as 1E+9
 
 
 def check_prices(node: Node | None, models: Models, findings: Findings) -> None:

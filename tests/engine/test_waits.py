@@ -443,15 +443,19 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
         assert record.cost == Decimal("0.03")
 
 
-def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:
-    """12 credits are no 12 USD."""
+@pytest.mark.parametrize("costs", [["12 credit", "13 credit"], ["0,03", "0,04"]])
+def test_money_in_another_unit_is_reported_once_and_not_counted(
+    life: Life, costs: list[str]
+) -> None:
+    """12 credits are no 12 USD, and what 0,03 is nobody knows."""
     (block,) = life.recipe.blocks
     prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(3))
     life.recipe = replace(life.recipe, blocks=(replace(block, prompts=prompts),))
-    life.api.polls = [Completed(result=replace(RESULT, usage=Usage(other="12 credit")))]
+    life.api.polls = [Completed(result=replace(RESULT, usage=Usage(other=cost))) for cost in costs]
     tally = life.run()
     assert (tally.done, tally.spent) == (3, Decimal(0))
-    assert sum("credit" in event.text for event in life.events if isinstance(event, Note)) == 1
+    notes = [event.text for event in life.events if isinstance(event, Note)]
+    assert sum("which is not counted" in text for text in notes) == 1
 
 
 def test_further_pictures_are_kept_and_reported(life: Life) -> None:

@@ -405,6 +405,8 @@ def test_prices_are_by_model(tmp_path: Path) -> None:
     }
     prices = given(tmp_path, f"{both}price: {{mine_1: 0.05}}\n").recipe.prices
     assert prices == {"mine_1": Decimal("0.05")}
+    (large,) = given(tmp_path, "model: mine.json\nprice: 1e5\n").recipe.prices.values()
+    assert str(large) == "100000"
 
 
 def test_a_price_for_an_unknown_model_is_an_error(tmp_path: Path) -> None:
