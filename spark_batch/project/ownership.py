@@ -108,7 +108,10 @@ class Ownership:
         paid = [other for other in self.paid_elsewhere if other.is_live]
         if not paid:
             return None
-        return f"{self._made_before(paid)}; {self._layout.name} pays for its own pictures"
+        text = f"{self._made_before(paid)}; {self._layout.name} pays for its own pictures"
+        if any(other.record_file.folder == self._layout.output_dir for other in paid):
+            return text  # `merge` would move aside the checkpoint of a recipe that is there
+        return f"{text}, unless it takes these over first: `{self._merge(paid)}`"
 
     @cached_property
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
@@ -169,15 +172,16 @@ class Ownership:
         return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
-        own = [self._layout.name]
-        names = sorted({other.record_file.recipe for other in paid})
-        paths = [other.record_file.path for other in paid]
-        merge = merge_command(self._layout, paths, renamed=names != own)
         return (
             f"{self._made_before(paid)}. If this recipe was renamed or moved, or has them from a"
-            f" recipe that is gone, take them over: `{merge}`; to pay for them once more, run it"
-            " with --pay-again"
+            f" recipe that is gone, take them over: `{self._merge(paid)}`; to pay for them once"
+            " more, run it with --pay-again"
         )
+
+    def _merge(self, paid: Sequence[PaidElsewhere]) -> str:
+        renamed = {other.record_file.recipe for other in paid} != {self._layout.name}
+        paths = [other.record_file.path for other in paid]
+        return merge_command(self._layout, paths, renamed=renamed)
 
     def _made_before(self, paid: Sequence[PaidElsewhere]) -> str:
         jobs = sum(other.jobs for other in paid)

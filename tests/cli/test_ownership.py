@@ -427,6 +427,22 @@ def test_a_copied_recipe_pays_for_its_own(folder: Folder, call: Call) -> None:
     assert (ended.code, "4 tasks created" in ended.out) == (ExitCode.DONE, True)
 
 
+def test_the_second_half_of_a_split_recipe_takes_its_pictures_over(
+    folder: Folder, call: Call
+) -> None:
+    """The first half is still there, so `run` would pay; the note has the command that is free."""
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("[Beach, Snow]", "[Beach]")
+    half = _other(folder, RECIPE.replace("tiny", "half").replace("[Beach, Snow]", "[Snow]"))
+    planned = call("plan", half, "--sandbox")
+    assert "half pays for its own pictures, unless it takes these over first" in planned.err
+    assert "2 done" in call(*_merge_command(planned.err)).out
+    for recipe in (half, folder.recipe):
+        assert "nothing to do: 2 jobs done" in call("run", recipe, "--sandbox").out
+        assert "0 changed or missing" in call("verify", recipe, "--sandbox").out
+    assert _tasks(folder.path) == 4
+
+
 def test_a_run_says_what_another_recipe_has_paid_for(folder: Folder, call: Call) -> None:
     """Who renamed a recipe and kept a copy of it pays once more, and has to see it."""
     call("run", folder.recipe, "--sandbox")
