@@ -87,8 +87,9 @@ def others(layout: RecipeLayout) -> Iterator[RecordFile]:
 def _neighbours(layout: RecipeLayout) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
-    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
-    relative path from the folders around the recipe, for a recipe or pictures that were moved.
+    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the folders
+    around the recipe and the same relative path from these, for a recipe or pictures that were
+    moved.
     Folders beside the recipe's own are searched only in a git repository and below the current
     folder: elsewhere they may belong to another project.
     """
@@ -106,7 +107,7 @@ def _neighbours(layout: RecipeLayout) -> Iterator[Path]:
         if _is_one_project(home.parent):
             around += _subfolders(home.parent)
         below = output.relative_to(home)
-        found += [folder / below for folder in around]
+        found += [*around, *(folder / below for folder in around)]
         if output.name == layout.name:  # its folder had its earlier name
             for folder in around:
                 found += _subfolders(folder / below.parent)

@@ -240,6 +240,14 @@ def _moved_recipe(folder: Folder) -> tuple[Path, Path]:
     return below / "recipe.yaml", folder.previews
 
 
+def _moved_and_written_elsewhere(folder: Folder) -> tuple[Path, Path]:
+    """The recipe went into a folder and writes to another one; the pictures stayed in theirs."""
+    (folder.path / "out" / "tiny").rename(folder.path / "pictures")
+    recipe, _ = _moved_recipe(folder)
+    recipe.write_text(f"{recipe.read_text()}output: {{dir: out/new}}\n")
+    return recipe, folder.path / "pictures" / "sandbox"
+
+
 def _moved_aside(folder: Folder) -> tuple[Path, Path]:
     """The recipe's folder has another name, in git, and the pictures are in the old one."""
     subprocess.run(["git", "init", "-q", folder.path], check=True)
@@ -270,6 +278,7 @@ MOVES = [
     _moved_pictures,
     _moved_out,
     _moved_recipe,
+    _moved_and_written_elsewhere,
     _moved_aside,
     _moved_to_a_new_folder,
     _moved_and_renamed,
