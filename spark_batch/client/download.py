@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import IO, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
@@ -115,8 +115,13 @@ def _request(url: str, total: float, terms: Terms) -> Request:
     )
 
 
-def _failed(reason: str, *, fresh: bool = False, wait: float | None = None) -> FetchFailed:
-    return FetchFailed(reason=f"download failed: {reason}", fresh_url=fresh, retry_after=wait)
+def _failed(reason: str, *, fresh: bool = False) -> FetchFailed:
+    return FetchFailed(reason=f"download failed: {reason}", fresh_url=fresh)
+
+
+def _refused(reason: str, *, fresh: bool = False, wait: float | None = None) -> FetchFailed:
+    """The outcome of an answer that is not the picture."""
+    return replace(_failed(reason, fresh=fresh), retry_after=wait, answered=True)
 
 
 def _arrived(
@@ -125,14 +130,14 @@ def _arrived(
     status = incoming.status
     if status != HTTPStatus.OK:
         wait = terms.wait(incoming.headers.get("Retry-After"))
-        return _failed(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
+        return _refused(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
     announced = _announced(incoming)
     if max(announced or 0, expected_bytes or 0) > terms.max_bytes:
-        return _failed(f"the picture is larger than {terms.max_bytes} bytes")
+        return _refused(f"the picture is larger than {terms.max_bytes} bytes")
     try:
         size = _save(_picture(incoming, cap=terms.max_bytes), file, (announced, expected_bytes))
     except _NoPicture as fault:
-        return _failed(str(fault), fresh=fault.fresh)
+        return _refused(str(fault), fresh=fault.fresh)
     return Fetched(bytes=size)
 
 

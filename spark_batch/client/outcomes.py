@@ -113,11 +113,15 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailed:
-    """The download failed; `fresh_url` is whether a new URL is needed. `retry_after` is seconds."""
+    """The download failed; `fresh_url` is whether a new URL is needed. `retry_after` is seconds.
+
+    `answered` is whether the host sent a whole answer, which was not the picture.
+    """
 
     reason: str
     fresh_url: bool
     retry_after: float | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,10 +194,13 @@ def fetch(
     if elsewhere is None or work.fetch.result.further:
         outcome = here()
     else:
-        sent, function = replace(work, private=reader.is_private()), fetch_there
+        sent = replace(work, private=reader.is_private())
+        function: Callable[[FetchWork], PictureOutcome | Arrived | None] = fetch_there
         if elsewhere.is_remote:
             sent, function = _for_remote(sent), fetch_remotely
-        outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
+        found = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
+        # A host, or a proxy on the way, may treat this machine better.
+        outcome = here() if found is None else found
     placed = _placed_here(work, outcome) if isinstance(outcome, Arrived) else outcome
     if programs is not None and isinstance(placed, Delivered):
         return _judged(work, placed, programs)
@@ -248,14 +251,17 @@ def fetch_there(work: FetchWork) -> PictureOutcome | Arrived:
     return _placed(work, arrived) if folder and _is_current(work) else arrived
 
 
-def fetch_remotely(work: FetchWork) -> PictureOutcome | Arrived:
+def fetch_remotely(work: FetchWork) -> PictureOutcome | Arrived | None:
     """Fetch a picture on another machine, whose network and disk may be worse than the run's.
 
-    Raises PictureError for a picture that cannot be fetched there.
+    None when the picture's host answers without the picture, which is not the worker's fault.
+    Raises PictureError when the host gives no answer there, which may be.
     """
     outcome = fetch_there(work)
-    if isinstance(outcome, Delivered | Arrived):
+    if not isinstance(outcome, FetchFailed):
         return outcome
+    if outcome.answered:
+        return None
     raise PictureError(outcome.reason)
 
 
@@ -327,7 +333,7 @@ def _downloaded(
             try:
                 return then(data)
             except PictureError as error:
-                return FetchFailed(reason=str(error), fresh_url=False)
+                return FetchFailed(reason=str(error), fresh_url=False, answered=True)
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def test_statuses(status: int, fresh: bool, serve: Serve, connect: Connect, part
     answer = http(b"no", status=status, headers=("Retry-After: 4",))
     outcome = _fetch(serve, connect, part, answer)
     assert outcome == FetchFailed(
-        reason=f"download failed: HTTP {status}", fresh_url=fresh, retry_after=4.0
+        reason=f"download failed: HTTP {status}", fresh_url=fresh, retry_after=4.0, answered=True
     )
 
 

@@ -185,6 +185,18 @@ def test_what_a_worker_cannot_fetch_this_process_does(
     assert len(watched.done_here) == 2
 
 
+def test_a_host_that_refuses_pictures_is_no_fault_of_the_cluster(
+    make_world: MakeWorld, watched: Watched
+) -> None:
+    """A bad minute of the host leaves the pictures after it to the workers."""
+    world = a_world(make_world, watched, jobs=10, concurrency=1)
+    world.served.faults.plan("result", *["500"] * 8)
+    assert world.run().done == 10
+    assert is_complete(world)
+    assert [event.text for event in world.events if isinstance(event, Note)] == []
+    assert not watched.cluster._is_given_up
+
+
 def test_a_killed_worker_loses_nothing(make_world: MakeWorld, tmp_path: Path) -> None:
     """Its work is repeated by another one; a picture that was placed twice is one picture."""
     with a_cluster(tmp_path / "dask", workers=3) as dask:
