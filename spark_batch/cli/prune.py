@@ -57,7 +57,10 @@ def command(
     count, size = len(pruning.deletions), bytes_text(pruning.bytes)
     pictures = counted(count, "picture")
     if yes:
-        print_wrapped(f"{pictures} deleted, {size} freed; the cost still counts")
+        gone = sum(not deletion.bytes for deletion in pruning.deletions)
+        pictures = counted(count - gone, "picture")
+        parts = [f"{pictures} deleted, {size} freed", *([f"{gone} gone already"] if gone else [])]
+        print_wrapped(f"{', '.join(parts)}; the cost still counts")
     elif count or pruning.attempts:
         layout = project.find_layout(recipe_path, sandbox=sandbox)
         words = [f"--{kind.value.replace(' ', '-')}" for kind in kinds if kind in flags]

@@ -144,6 +144,7 @@ def test_a_loser_that_somebody_deleted_is_not_fetched_again(
     assert "1 to restore" in call("plan", folder.recipe, "--sandbox").out
     ended = call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
     assert f"rejected   {made[0]['output']}  gone already" in ended.out
+    assert "0 pictures deleted, 0 bytes freed, 1 gone already; the cost still" in ended.out
     assert "nothing to do: 3 jobs done" in call("run", folder.recipe, "--sandbox").out
 
 
