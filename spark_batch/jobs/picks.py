@@ -192,7 +192,7 @@ def _changed(picks: Picks, changes: Iterable[PickChange]) -> tuple[Picks, tuple[
 
 def _refuse_own_columns(path: Path, text: str) -> None:
     columns: list[str] = next((cells for cells in _reader(text, strict=False) if cells), [])
-    others = [name for name in columns if name not in _columns()]
+    others = [name for name in _stripped(columns) if name not in _columns()]
     if others:
         shown = quoted(one_line(others[0], _SHOWN))
         raise _error(path, 1, f"the column {shown} would be lost: remove it, or edit by hand")
@@ -275,7 +275,9 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     columns: list[str] | None = None
     begins = 1
     try:
-        for cells in reader:
+        for row in reader:
+            # A spreadsheet saves empty columns behind the last one.
+            cells = _stripped(row) if columns is None else _stripped(row, len(columns))
             if columns is None and cells:
                 columns = _checked_header(path, begins, cells)
             elif columns is not None and any(cells):
@@ -296,6 +298,14 @@ def _reader(text: str, *, strict: bool = True) -> Any:
     if is_stated:
         text = "".join([*lines[:first], "\n", *lines[first + 1 :]])
     return csv.reader(StringIO(text, newline=""), delimiter=mark, strict=strict)
+
+
+def _stripped(cells: list[str], least: int = 0) -> list[str]:
+    """The cells without empty ones at the end, but at least this many."""
+    end = len(cells)
+    while end > least and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
 
 
 def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:

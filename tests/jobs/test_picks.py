@@ -168,6 +168,15 @@ def test_a_file_with_other_separators_is_read_and_changed(
     assert path.read_text() == f"{HEADER}{'0' * 16},a,reject,\n"
 
 
+def test_empty_columns_behind_the_last_one_are_left_out(tmp_path: Path) -> None:
+    """A spreadsheet saves them; a verdict that is set afterwards loses nothing."""
+    rows = f"job,output,verdict,note,,\n{A},x,pick,,,\n{B},x,reject,dark,,\n"
+    path = _file(tmp_path, rows)
+    assert [pick.note for pick in read_picks(path)] == ["", "dark"]
+    change_picks(path, [change(C, Verdict.PICK)], [A, B, C])
+    assert path.read_text() == f"{HEADER}{A},x,pick,\n{B},x,reject,dark\n{C},x,pick,\n"
+
+
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     """Before it is parsed."""
     with pytest.raises(UsageError, match="the picks file is larger than 16 MiB"):
