@@ -228,6 +228,8 @@ def _read_sections(
     warnings.prompts(texts or (), models, findings)
     columns = {} if table is None or table.has_prompts else table.spellings
     warnings.placeholders(texts or (), columns, findings)
+    if "variants" not in broken:
+        warnings.parameter_texts(root.get("variants"), models, findings)
     warnings.commas(None if "prompts" in broken else root.get("prompts"), findings)
     return _Sections(
         models=models,

@@ -77,6 +77,22 @@ def placeholders(
             findings.warn(mark, code="prompt-placeholder", path=entry.where, message=message)
 
 
+def parameter_texts(node: Node | None, models: Models, findings: Findings) -> None:
+    """Warn about `${name}` in texts of further parameters, which have no variables."""
+    names = {name for model in models.chosen for name in model.further}
+    for name in sorted(names) if node is not None else ():
+        axis = node.get(name) if node is not None else None
+        for item in axis.items() if axis is not None else ():
+            used = [token.name for token in template_tokens(item.text()) if token.name]
+            if used:
+                message = (
+                    f"{quoted('${' + used[0] + '}')} is sent as it is written, since only prompts"
+                    " have variables"
+                )
+                where = f"variants.{name}"
+                findings.warn(item.mark, code="prompt-placeholder", path=where, message=message)
+
+
 def foreign_placeholder(text: str, known: Mapping[str, str]) -> tuple[str, str] | None:
     """The first variable that a text has in the form of another tool, as written, and its name.
 

@@ -397,6 +397,16 @@ def test_the_canonical_form_of_further_parameters_never_changes() -> None:
     assert tail(0.5, 7, 1) == b',"scale":0.5,"seed":7,"take":1}'
 
 
+def test_a_variable_in_a_text_of_a_parameter_is_told(tmp_path: Path) -> None:
+    """It is sent as it is written: only prompts have variables."""
+    own = json.loads(json.dumps(OWN))
+    own["$defs"]["params"]["properties"]["neg"] = {"type": "string", "maxLength": 99}
+    found = given(tmp_path, "model: mine.json\nvariants: {neg: ['no ${c}', plain $5]}\n", own=own)
+    (warning,) = [one for one in found.warnings if one.code == "prompt-placeholder"]
+    assert "'${c}' is sent as it is written" in warning.message
+    assert (warning.place.line, warning.path) == (6, "variants.neg")
+
+
 def test_prices_are_by_model(tmp_path: Path) -> None:
     both = f"model: [{MODEL.name}, mine.json]\n"
     assert given(tmp_path, f"{both}price: 0.03\n").recipe.prices == {
