@@ -153,6 +153,11 @@ def _clean(values: dict[str, Any]) -> dict[str, Any]:
 
 def _opened(path: Path) -> int:
     """A descriptor to append to. Raises UsageError."""
+    if str(path) == "-":
+        raise UsageError(
+            "--events -: standard output has the summary of the run; name a file, or a pipe that"
+            " another program reads"
+        )
     if fault := boundary.target_fault(path):
         raise UsageError(fault)
     no_link = 0 if path.parent == _DEVICES else _NO_LINK

@@ -128,6 +128,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         path.unlink()
 
 
+def test_a_dash_is_no_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs take it for standard output, which has the summary here."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="standard output has the summary"):
+        EventLog(Path("-"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     """A folder, a file in no folder, and a pipe that nobody reads, which is not waited for."""
     pipe = tmp_path / "pipe"
