@@ -248,7 +248,10 @@ def test_what_a_person_paid_for_and_committed_is_known(
         check=True,
     )
     assert len(served.ledger.accepted()) == 9
-    made = started(cloud, workflow, commit(cloud, {}), pull_request=False)
+    change = commit(cloud, {}, branch="winter")
+    planned = started(cloud, workflow, change, pull_request=True)
+    assert "expected 0.09 USD" in planned["plan"][0].step("plan").summary, printed(planned)
+    made = started(cloud, workflow, change, pull_request=False)
     assert set(results(made)["make"]) == {"success"}, printed(made)
     requests = [entry.fingerprint for entry in served.ledger.accepted()]
     assert len(requests) == len(set(requests)) == 12, printed(made)

@@ -211,4 +211,7 @@ def test_what_a_person_paid_for_and_committed_is_known(runner: Runner) -> None:
     runner.repo.commit(recipe_yaml=recipe_yaml)
     shutil.rmtree(out / "first" / "sandbox" / ".spark-batch")  # a fresh checkout has none
     shutil.copytree(cache, out, dirs_exist_ok=True)
+    told = runner.run("plan", CI_MERGE_REQUEST_DIFF_BASE_SHA="HEAD")
+    assert "to create" not in told
+    shutil.copytree(cache, out, dirs_exist_ok=True)
     assert "created" not in runner.run("shard", **node, CI_PIPELINE_ID="11")
