@@ -39,6 +39,9 @@ RESULT_SECONDS = 300.0
 _MOST_FAILURES = 3  # in a row, after which the cluster gets no more calls
 _MOST_AT_ONCE = 512
 _PROTOCOLS = ("tcp", "tls", "ws", "wss")
+_TLS_SETTINGS = (
+    " and the certificates (DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT, …__CLIENT__KEY)"
+)
 
 T = TypeVar("T")
 
@@ -191,9 +194,10 @@ def _address(text: str) -> str:
         usable = parts.scheme in _PROTOCOLS and parts.hostname and parts.port and not parts.path
     except ValueError:
         usable = False
-    if "@" in address:
+    if any(mark in address for mark in "@?#"):  # may be a secret, which is not repeated
         raise UsageError(
-            "the address of a Dask scheduler has no user and no password: leave it out"
+            "the address of a Dask scheduler has no user and no password, and nothing after the"
+            " port: leave it out"
         )
     if not usable:
         raise UsageError(
@@ -223,9 +227,10 @@ def _connected(address: str) -> distributed.Client:
             _within(_SCHEDULER_SECONDS + 1, connect)
     except Exception as error:  # noqa: BLE001 (any error of the network)
         _abandon(client)
-        reason = _first_line(error)
+        settings = _TLS_SETTINGS if address.startswith(("tls:", "wss:")) else ""
         raise UsageError(
-            f"no Dask scheduler answers at {address} ({reason}): check the address, or start it"
+            f"no Dask scheduler answers at {address} ({_first_line(error)}):"
+            f" check the address{settings}, or start it"
         ) from None
     except BaseException:
         _abandon(client)

@@ -284,9 +284,16 @@ def test_what_accepts_and_is_silent_is_no_scheduler(
 
 
 def test_an_address_has_no_password() -> None:
-    with pytest.raises(UsageError, match="no user and no password") as caught:
-        Cluster("tcp://me:a-password@127.0.0.1:8786")
-    assert "a-password" not in str(caught.value)
+    for address in ("me:a-password@127.0.0.1:8786", "127.0.0.1:8786?a-password", "a:1#a-password"):
+        with pytest.raises(UsageError, match="no user and no password") as caught:
+            Cluster(f"tcp://{address}")
+        assert "a-password" not in str(caught.value)
+
+
+def test_without_certificates_the_error_names_their_settings() -> None:
+    """Dask has them from its own settings, and its own message names none of them."""
+    with pytest.raises(UsageError, match=r"certificates \(DASK_DISTRIBUTED__COMM__TLS__CA_FILE"):
+        Cluster("tls://127.0.0.1:1")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no processes")
