@@ -83,10 +83,10 @@ def break_workers(every: int) -> None:
     calls = itertools.count(1)
 
     def breaking(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Worker, function: object, *arguments: object) -> object:
+        def call(self: Worker, function: object, *arguments: object, seconds: float) -> object:
             if next(calls) % every == 0:
                 os.kill(self.pid, signal.SIGKILL)
-            return original(self, function, *arguments)
+            return original(self, function, *arguments, seconds=seconds)
 
         return call
 
