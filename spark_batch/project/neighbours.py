@@ -87,11 +87,10 @@ def others(layout: RecipeLayout) -> Iterator[RecordFile]:
 def _neighbours(layout: RecipeLayout) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
-    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the folders
-    around the recipe and the same relative path from these, for a recipe or pictures that were
-    moved.
-    Folders beside the recipe's own are searched only in a git repository and below the current
-    folder: elsewhere they may belong to another project.
+    Its own, for a recipe that was renamed; those beside it and beside the recipe; and, for a recipe
+    or pictures that were moved, the folders around the recipe and the same relative path below
+    each. Folders beside the recipe's own are searched only in a git repository and below the
+    current folder: elsewhere they may belong to another project.
     """
     output = layout.paid_dir
     home = layout.recipe_dir or output.parent
