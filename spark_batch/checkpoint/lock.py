@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+import time
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
@@ -17,6 +18,10 @@ from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
 # Errors of flock(2), of the fcntl(2) locks that replace it on NFS, and of Windows' _locking when
 # another process has the lock. Any other error means that the disk has no locks.
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+# A holder signs the lock file within microseconds, unless its machine is busy.
+_LOOKS = 100
+_LOOK_SECONDS = 0.02
 
 NO_LOCKS = (
     "its disk has no file locks, like some network and FUSE file systems, so two runs at once could"
@@ -38,6 +43,13 @@ else:
     def _take(file: FileIO, seat: int | None) -> None:
         mode = fcntl.LOCK_EX if seat is None else fcntl.LOCK_SH
         fcntl.flock(file, mode | fcntl.LOCK_NB)
+
+
+def _locked(path: Path, holder: str) -> CheckpointLocked:
+    return CheckpointLocked(
+        f"another run holds {path.with_suffix('')} ({holder}): wait for it, or end it, and start"
+        " again"
+    )
 
 
 class Lock:
@@ -64,21 +76,34 @@ class Lock:
             raise
 
     def _acquire(self, path: Path) -> None:
+        # A holder without a name has just taken the lock, or is about to free it: look again.
+        for _ in range(_LOOKS):
+            if self._taken(path):
+                break
+            if holder := self._holder():
+                raise _locked(path, holder)
+            time.sleep(_LOOK_SECONDS)
+        else:
+            raise _locked(path, "it does not say who")
+        try:
+            self._sign()
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+    def _taken(self, path: Path) -> bool:
+        """Take the lock and return True, or False while another process has it."""
         try:
             _take(self._file, self._seat)
         except OSError as error:
             if error.errno not in _HELD:
                 raise CheckpointError(f"cannot lock {path}: {error.strerror}; {NO_LOCKS}") from None
-            self._file.seek(0)
-            holder = self._file.read(200).decode("utf-8", "replace").strip()
-            raise CheckpointLocked(
-                f"another run holds {path.with_suffix('')}"
-                f" ({holder or 'it does not say who'}): wait for it, or end it, and start again"
-            ) from None
-        try:
-            self._sign()
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+            return False
+        return True
+
+    def _holder(self) -> str:
+        """Who has signed the lock file; empty while nobody has."""
+        self._file.seek(0)
+        return self._file.read(200).decode("utf-8", "replace").strip()
 
     def _sign(self) -> None:
         """Write the holder of the lock into its file."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -53,9 +56,49 @@ def test_a_lock_that_another_process_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """The values that flock, fcntl and Windows document for it."""
+    path = tmp_path / "t.checkpoint.lock"
+    path.write_text("pid 7 on here since now\n")
     monkeypatch.setattr(lock, "_take", failing(number))
-    with pytest.raises(CheckpointLocked, match="another run holds"):
+    with pytest.raises(CheckpointLocked, match=r"another run holds .* \(pid 7 on here since now\)"):
+        Lock(path)
+
+
+@pytest.fixture
+def unsigned(tmp_path: Path) -> Iterator[FileIO]:
+    """The file of a lock that is held, and not yet signed."""
+    with FileIO(tmp_path / "t.checkpoint.lock", "a+") as file:
+        lock._take(file, None)
+        yield file
+
+
+def test_a_holder_that_signs_a_moment_later_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unsigned: FileIO
+) -> None:
+    """Between taking the lock and signing its file, the system may run other processes."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: unsigned.write(b"pid 7 on here\n"))
+    with pytest.raises(CheckpointLocked, match=r"\(pid 7 on here\)"):
         Lock(tmp_path / "t.checkpoint.lock")
+
+
+def test_a_holder_that_ends_at_this_moment_leaves_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unsigned: FileIO
+) -> None:
+    """A holder removes its name before it frees the lock."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: unsigned.close())
+    with Lock(tmp_path / "t.checkpoint.lock"):
+        signed = (tmp_path / "t.checkpoint.lock").read_text()
+    assert signed.startswith(f"pid {os.getpid()} on ")
+
+
+def test_a_holder_that_never_signs_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unsigned: FileIO
+) -> None:
+    """Such as one that was stopped between the two steps."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(CheckpointLocked, match="it does not say who"):
+        Lock(tmp_path / "t.checkpoint.lock")
+    assert sum(waited) < 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of a file")
