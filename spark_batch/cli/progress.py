@@ -11,8 +11,6 @@ from datetime import datetime, timezone
 from functools import partial
 from types import FrameType
 
-from tqdm import tqdm
-
 from spark_batch.cli import stopping
 from spark_batch.cli.colours import Colour, Part, folded, line, print_line
 from spark_batch.cli.streams import terminal
@@ -81,6 +79,8 @@ class Bar:
         self._currency = currency
         self._terminal = terminal(sys.stderr)
         self._total = total
+        from tqdm import tqdm
+
         self._bar = tqdm(total=total, file=self._terminal, unit="job", ncols=_columns())
         self._trouble = Trouble()
         self._advice = Advice(codes)

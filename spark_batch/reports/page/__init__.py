@@ -18,15 +18,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.facts import collect_facts, collect_picks
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 # In the order in which they are joined; each can be read by itself.
 _STYLES = ("base", "bar", "trouble", "moved", "grid", "job", "choose", "money")
@@ -150,6 +151,8 @@ def _joined(folder: str, names: tuple[str, ...], extension: str) -> str:
 
 @cache
 def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("spark_batch.reports.page", "."),
         autoescape=True,
