@@ -39,7 +39,7 @@ def remember(found: Iterable[str]) -> None:
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with atomic.replacing(path, text=True, durable=False) as file:
-            file.writelines(f"{one}\n" for one in [*kept, *new][-_KEPT:])
+            file.write("".join(f"{one}\n" for one in [*kept, *new][-_KEPT:]))
 
 
 def _file() -> Path | None:

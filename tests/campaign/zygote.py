@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from spark_batch import cli
 from spark_batch.cli import run
+from spark_batch.reports import junit, markdown, page
 from tests.campaign import plants, points, worker
 from tests.campaign.orders import BROKEN, Lines, Order, write
 
@@ -23,7 +24,8 @@ _IN, _OUT, _ERR = 0, 1, 2
 
 def main(warm: Path) -> None:
     """Validate the recipe `warm`, then run orders from stdin and tell on stdout how they ended."""
-    assert run.command  # imported here, not in each child
+    assert run.command and junit and markdown  # imported here, not in each child
+    page._template()  # with what it needs, and compiled
     told = os.dup(_OUT)
     os.dup2(_ERR, _OUT)
     if cli.dispatch(["validate", str(warm)]):
