@@ -9,6 +9,7 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ _TOGETHER = ("tests/ci/",)
 _BY_MODULE = ("tests/reports/page/",)
 _PROOF = "proof"
 _FIGURES = "figures"
+_HOMES = count()
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 2 * 2**30  # bytes
 
@@ -83,7 +85,9 @@ def _names_proofs(path: Path) -> bool:
 @pytest.fixture(autouse=True)
 def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty home folder and no variable that spark-batch or requests would heed."""
-    home = tmp_path_factory.mktemp("home")
+    # Not `mktemp`: it reads a folder of all tests' folders to find a number.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_HOMES))
+    home.mkdir(mode=0o700, parents=True)
     monkeypatch.setenv("HOME", str(home))
     if os.name == "nt":
         monkeypatch.setenv("USERPROFILE", str(home))

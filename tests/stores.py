@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 # It ends when its standard input is closed, also when the tests are killed.
 _SERVER = """
@@ -143,16 +145,24 @@ class S3:
 
 @contextmanager
 def s3_server() -> Iterator[S3]:
-    """Serve S3 on 127.0.0.1 with an empty bucket called `bucket`."""
-    import boto3
+    """Serve S3 on 127.0.0.1 with an empty bucket called `bucket`.
 
-    with subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
+    What botocore reads of its own files is read once, not for every command: that takes 0.15 s.
+    """
+    import boto3
+    from botocore.loaders import JSONFileLoader
+
+    read = cache(JSONFileLoader().load_file)
+    with (
+        patch.object(JSONFileLoader, "load_file", lambda _, path: read(path)),
+        subprocess.Popen(
+            [sys.executable, "-c", _SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as server,
+    ):
         assert server.stdin is not None and server.stdout is not None
         port = int(server.stdout.readline())
         wire = Wire(port)

@@ -34,12 +34,20 @@ def shop(tmp_path: Path, folder: Folder) -> Folder:
     return Folder(repo / "recipes")
 
 
-def process(*arguments: object, **environment: str) -> Ended:
-    """The command line in a process of its own, in GitHub Actions, with the key."""
+@pytest.fixture
+def in_actions(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The command line in this process, in GitHub Actions, with the key."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("SPARK_API_KEY", KEY)
+    return call
+
+
+def process(*arguments: object) -> Ended:
+    """The command line in a process of its own, which has had its environment from the start."""
     done = subprocess.run(
         [sys.executable, "-m", "spark_batch", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "GITHUB_ACTIONS": "true", **environment},
+        env=os.environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
@@ -59,7 +67,7 @@ SOURCES = [
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("allowed", [False, True], ids=["", "allow-outside"])
 def test_a_recipe_that_is_a_link_shows_nothing(
-    shop: Folder, source: str, form: str, *, allowed: bool
+    shop: Folder, in_actions: Call, source: str, form: str, *, allowed: bool
 ) -> None:
     """Neither the key nor another secret; with --allow-outside the key is still blotted out."""
     root = shop.path.parent
@@ -67,7 +75,8 @@ def test_a_recipe_that_is_a_link_shows_nothing(
     (shop.path / "evil.yaml").symlink_to(root / source)
     flag = ["--allow-outside"] if allowed else []
     recipe = shop.path / "evil.yaml"
-    ended = process("validate", recipe, "--format", form, *flag, SPARK_API_KEY=KEY)
+    run = process if "environ" in source else in_actions
+    ended = run("validate", recipe, "--format", form, *flag)
     assert (ended.code, KEY in ended.out + ended.err) == (ExitCode.WRONG, False), ended
     if not allowed or "notes" not in source:
         assert "other-secret" not in ended.out + ended.err
@@ -78,14 +87,15 @@ def test_a_recipe_that_is_a_link_shows_nothing(
 @pytest.mark.parametrize("name", ["table.csv", "table.jsonl"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_table_that_is_a_link_shows_nothing(
-    shop: Folder, source: str, name: str, form: str
+    shop: Folder, in_actions: Call, source: str, name: str, form: str
 ) -> None:
     """Its lines are in errors and annotations as a recipe's are."""
     root = shop.path.parent
     (root / ".env").write_text(ENV)
     (shop.path / name).symlink_to(root / source)
     shop.edit("price: 0.03", f"price: 0.03\nrows: {name}")
-    ended = process("validate", shop.recipe, "--format", form, SPARK_API_KEY=KEY)
+    run = process if "environ" in source else in_actions
+    ended = run("validate", shop.recipe, "--format", form)
     shown = ended.out + ended.err
     assert (ended.code, KEY in shown, "other-secret" in shown) == (ExitCode.WRONG, False, False)
     assert "leads to" in shown
@@ -229,6 +239,7 @@ HOSTILE = "\x1b[31mred\x1b[0m \u202etxt\u2066 \x07 \x9b2J"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its names have no such characters")
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("in_actions")
 def test_names_from_outside_steer_nothing(folder: Folder, form: str) -> None:
     """No control character and no workflow command gets out, whatever a file is called."""
     name = f"{HOSTILE}\n::error::owned\n ::add-mask::x\n##[error]owned\r.yaml"
@@ -245,6 +256,7 @@ def test_names_from_outside_steer_nothing(folder: Folder, form: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its names have no such characters")
+@pytest.mark.usefixtures("in_actions")
 def test_click_repeats_no_control_character(folder: Folder) -> None:
     """An argument that click complains about is somebody's text, too."""
     ended = process("status", folder.recipe, "\x1b[2J\n::error::owned")
@@ -263,12 +275,14 @@ def test_click_repeats_no_control_character(folder: Folder) -> None:
     ],
     ids=["events", "plan", "export", "init"],
 )
-def test_no_command_writes_into_gits_own_folder(shop: Folder, command: tuple[str, ...]) -> None:
+def test_no_command_writes_into_gits_own_folder(
+    shop: Folder, call: Call, command: tuple[str, ...]
+) -> None:
     (root,) = [path for path in (shop.path, *shop.path.parents) if (path / ".git").exists()]
-    process("run", shop.recipe, "--sandbox", "--limit", "1")
+    call("run", shop.recipe, "--sandbox", "--limit", "1")
     before = sorted((root / ".git").rglob("*"))
     places = {"RECIPE": str(shop.recipe)}
     given = [places.get(part, str(root / part) if ".git" in part else part) for part in command]
-    ended = process(*given)
+    ended = call(*given)
     assert (ended.code, "inside a .git folder" in ended.err) == (ExitCode.WRONG, True), ended
     assert sorted((root / ".git").rglob("*")) == before
