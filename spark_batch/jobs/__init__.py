@@ -10,10 +10,13 @@ from spark_batch.jobs.attempt import (
     NO_USAGE,
     SANDBOX_API,
     Attempt,
+    JobRecord,
+    Provenance,
     Result,
     State,
     Status,
     Usage,
+    record_of,
     status_of,
 )
 from spark_batch.jobs.recipe import (
@@ -33,7 +36,6 @@ from spark_batch.jobs.recipe import (
     SourceLocation,
     Treatment,
 )
-from spark_batch.jobs.record import JobRecord, Provenance, record_of
 from spark_batch.jobs.request import Difference, Job, Kind, Request, differences
 from spark_batch.jobs.structure import Structure
 

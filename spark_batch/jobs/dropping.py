@@ -7,7 +7,7 @@ accept it, and a combination matches the rules whose bits all of its values have
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any, TypeVar
@@ -71,7 +71,29 @@ def _matched(block: Block) -> Iterator[tuple[int, int]]:
             yield bits & _all_bits(block.excludes), times
 
 
-def made_by(block: Block) -> Exclusion:
+class Repeats:
+    """Rules that match the jobs of earlier blocks, found by model and input."""
+
+    def __init__(self, blocks: Iterable[Block] = ()) -> None:
+        self._rules: defaultdict[tuple[str, str], list[Exclusion]] = defaultdict(list)
+        self.add(blocks)
+
+    def add(self, blocks: Iterable[Block]) -> None:
+        """Add the jobs of these blocks to those that later blocks do not repeat."""
+        for block in blocks:
+            rule = _made_by(block)
+            for picture in block.inputs:
+                self._rules[block.model.name, picture.id].append(rule)
+
+    def of(self, model: str, inputs: Iterable[str]) -> tuple[Exclusion, ...]:
+        """The rules that can match a job of a model with one of the inputs, without duplicates."""
+        if not self._rules:
+            return ()
+        rules = (rule for name in inputs for rule in self._rules.get((model, name), ()))
+        return tuple({id(rule): rule for rule in rules}.values())
+
+
+def _made_by(block: Block) -> Exclusion:
     """A rule that matches the jobs of a block, so that later blocks do not repeat them."""
     return Exclusion(
         inputs=frozenset(picture.id for picture in block.inputs),

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from spark_batch.jobs import Block, Parameters, Recipe, matrix
+from spark_batch.jobs.dropping import Repeats
 from spark_batch.recipe import ids, per_input, variants, warnings
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.per_input import Refuse
-from spark_batch.recipe.repeats import Repeats
 from spark_batch.recipe.schema import start
 from spark_batch.recipe.variants import combined
 from spark_batch.recipe.yaml import Node

@@ -172,7 +172,8 @@ def test_repeats_are_made_once(rules: tuple[Exclusion, ...], further: list[Block
     """Blocks that know their predecessors make what those do not, and all of that."""
     blocks = [replace(BLOCK, excludes=rules)]
     for block in further:
-        blocks.append(replace(block, repeats=tuple(map(dropping.made_by, blocks))))
+        earlier = dropping.Repeats(blocks).of(MODEL.name, (picture.id for picture in block.inputs))
+        blocks.append(replace(block, repeats=earlier))
     made = [_request(job) for job in matrix.jobs(_recipe(*blocks))]
     alone = [replace(block, repeats=()) for block in blocks]
     assert made == list(dict.fromkeys(map(_request, matrix.jobs(_recipe(*alone)))))

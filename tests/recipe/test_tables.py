@@ -15,7 +15,7 @@ from spark_batch.errors import RecipeError
 from spark_batch.jobs import Job, matrix
 from spark_batch.recipe import load
 from spark_batch.recipe.table import xlsx
-from spark_batch.recipe.table.columns import variable_name
+from spark_batch.recipe.table.cells import variable_name
 
 PROMPTS = "prompts: [{id: tint, text: 'Tint it ${colour}'}, {id: text, text: 'Write ${title}'}]\n"
 HEAD = "version: 1\nname: t\n"

@@ -9,16 +9,16 @@ from itertools import groupby, product
 from typing import Any
 
 from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size
+from spark_batch.jobs.dropping import Repeats
 from spark_batch.jobs.names import MODEL
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model
 from spark_batch.recipe import ids, per_input, required, variants, warnings, wording
 from spark_batch.recipe.inputs import Listed
-from spark_batch.recipe.repeats import Repeats
 from spark_batch.recipe.rows.prompts import OF_MODELS, Given, RowPrompts
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
-from spark_batch.recipe.table.json_cells import json_value
+from spark_batch.recipe.table.jsonl import json_value
 from spark_batch.recipe.validators import size_validator
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node

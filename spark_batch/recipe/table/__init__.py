@@ -9,13 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
-from spark_batch.recipe.table.cells import Row, fault
-from spark_batch.recipe.table.columns import Columns
+from spark_batch.recipe.table.cells import Columns, Row, fault
 from spark_batch.recipe.table.encodings import read_lines
-from spark_batch.recipe.table.grid import Grid
+from spark_batch.recipe.table.grid import Grid, Separated, Workbook
 from spark_batch.recipe.table.jsonl import JsonLines
-from spark_batch.recipe.table.separated import Separated
-from spark_batch.recipe.table.workbook import Workbook
 from spark_batch.text import quoted
 
 __all__ = ["ENDINGS", "Row", "Table"]
