@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -37,32 +36,22 @@ def default() -> Model:
     return load(schemas.default_model())
 
 
+@cache
 def load(name: str) -> Model:
     """The shipped model `name`; its schema is read once.
 
     Raises UsageError for a name that is not in `names()`.
     """
-    return _load(schemas.schema_folder(), name)
-
-
-def of_recipe(*chosen: Model) -> Models:
-    """The models of a recipe, which can look up the shipped ones as well."""
-    return Models(chosen, lambda name: load(name) if name in names() else None)
-
-
-def gateway() -> AnswerRules:
-    """How the answers of the gateway are read, whatever the model."""
-    return _gateway(schemas.schema_folder())
-
-
-@cache
-def _load(folder: Path, name: str) -> Model:
-    """The model `name` of a folder, which is a part of the cache's key only."""
     if name not in names():
         raise UsageError(f"there is no model {name!r}: choose one of {', '.join(names())}")
     schema = schemas.schema(name)
     file = schema.get("x-errorCodes") or schemas.schema(schemas.GATEWAY)["x-errorCodes"]
     return build(schema, schemas.schema(schemas.name_of(file)))
+
+
+def of_recipe(*chosen: Model) -> Models:
+    """The models of a recipe, which can look up the shipped ones as well."""
+    return Models(chosen, lambda name: load(name) if name in names() else None)
 
 
 def build(schema: Schema, codes: Schema | None = None) -> Model:
@@ -82,7 +71,7 @@ def build(schema: Schema, codes: Schema | None = None) -> Model:
     sizes = parts.get("sizeName", _NONE)
     usual = seed.get("x-recommended", _NONE).get("anyOf")
     picture = parts.get("picture") or schemas.schema(schemas.GATEWAY)["$defs"]["picture"]
-    side = parameters.get("width", _NONE)
+    side, output = parameters.get("width", _NONE), parts.get("outputSide")
     return Model(
         name=name,
         parameters=MappingProxyType(parameters),
@@ -97,8 +86,8 @@ def build(schema: Schema, codes: Schema | None = None) -> Model:
         size_parameter="size" if "size" in parameters else None,
         recommended_prompt=prompt.get("x-recommendedMaxLength"),
         recommended_side=side.get("x-recommendedMinimum"),
-        output=_output(parts["outputSide"]) if "outputSide" in parts else None,
-        picture=_picture(picture),
+        output=output and OutputRules(output["minimum"], output["maximum"], output["multipleOf"]),
+        picture=PictureRules.of(picture),
         fields=fields,
         errors=_errors(codes, parts.get("errorCode", _NONE).get("oneOf", ())),
         schema=schema,
@@ -112,23 +101,6 @@ def _sides(size: _Parts) -> tuple[int, int] | None:
 
 def _range(limits: _Parts) -> range:
     return range(limits["minimum"], limits["maximum"] + 1)
-
-
-def _output(side: _Parts) -> OutputRules:
-    return OutputRules(side["minimum"], side["maximum"], side["multipleOf"])
-
-
-def _picture(schema: Schema) -> PictureRules:
-    rules: _Parts = schema["properties"]
-    return PictureRules(
-        formats=tuple(rules["format"]["enum"]),
-        recommended_format=rules["format"]["x-recommended"],
-        max_bytes=rules["bytes"]["maximum"],
-        recommended_bytes=rules["bytes"].get("x-recommendedMaximum", rules["bytes"]["maximum"]),
-        max_side=min(rules["width"]["maximum"], rules["height"]["maximum"]),
-        max_ratio=rules["ratio"]["maximum"],
-        schema=schema,
-    )
 
 
 def _fields(parameters: Mapping[str, Schema]) -> PictureFields:
@@ -163,8 +135,8 @@ def _errors(schema: Schema, own: Iterable[_Parts]) -> ErrorCodes:
 
 
 @cache
-def _gateway(folder: Path) -> AnswerRules:
-    """The rules in a folder, which is a part of the cache's key only."""
+def gateway() -> AnswerRules:
+    """How the answers of the gateway are read, whatever the model."""
     parts: _Parts = schemas.schema(schemas.GATEWAY)["$defs"]
     words = parts["status"]["x-reads"]
     reason = parts["quote"]["properties"]["data"]["properties"]["reason"]

@@ -33,6 +33,21 @@ class PictureRules:
     max_ratio: float
     schema: Schema = field(repr=False, compare=False)
 
+    @classmethod
+    def of(cls, schema: Schema) -> PictureRules:
+        """The rules that a schema of the facts about a picture states."""
+        rules: Mapping[str, Any] = schema["properties"]
+        size = rules["bytes"]
+        return cls(
+            formats=tuple(rules["format"]["enum"]),
+            recommended_format=rules["format"]["x-recommended"],
+            max_bytes=size["maximum"],
+            recommended_bytes=size.get("x-recommendedMaximum", size["maximum"]),
+            max_side=min(rules["width"]["maximum"], rules["height"]["maximum"]),
+            max_ratio=rules["ratio"]["maximum"],
+            schema=schema,
+        )
+
     def narrowed(self, other: PictureRules) -> PictureRules:
         """The rules for a picture that satisfies both: the stricter limit of each rule.
 
@@ -40,24 +55,18 @@ class PictureRules:
         """
         if self == other:
             return self
-        formats = tuple(name for name in self.formats if name in other.formats)
+        formats = [name for name in self.formats if name in other.formats]
         recommended = self.recommended_format
-        limits = {
-            "bytes": min(self.max_bytes, other.max_bytes),
-            "width": min(self.max_side, other.max_side),
-            "height": min(self.max_side, other.max_side),
-            "ratio": min(self.max_ratio, other.max_ratio),
+        if recommended not in formats:
+            recommended = "".join(formats[:1])
+        size = {
+            "maximum": min(self.max_bytes, other.max_bytes),
+            "x-recommendedMaximum": min(self.recommended_bytes, other.recommended_bytes),
         }
-        rules: dict[str, Any] = {name: {"maximum": limit} for name, limit in limits.items()}
-        return PictureRules(
-            formats=formats,
-            recommended_format=recommended if recommended in formats else "".join(formats[:1]),
-            max_bytes=min(self.max_bytes, other.max_bytes),
-            recommended_bytes=min(self.recommended_bytes, other.recommended_bytes),
-            max_side=min(self.max_side, other.max_side),
-            max_ratio=min(self.max_ratio, other.max_ratio),
-            schema={"properties": {"format": {"enum": list(formats)}, **rules}},
-        )
+        side = {"maximum": min(self.max_side, other.max_side)}
+        ratio = {"maximum": min(self.max_ratio, other.max_ratio)}
+        rules = {"format": {"enum": formats, "x-recommended": recommended}, "bytes": size}
+        return self.of({"properties": {**rules, "width": side, "height": side, "ratio": ratio}})
 
     def faults(self, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
         """The rules that a picture violates, as pairs of the property and its limit.
@@ -164,6 +173,10 @@ class Model:
     fields: PictureFields
     errors: ErrorCodes
     schema: Schema = field(repr=False)
+
+    def __hash__(self) -> int:
+        """Not of the fields, which have mappings in them."""
+        return hash(self.name)
 
     def has_axis(self, axis: str) -> bool:
         """Whether the model has the axis of recipes: `size`, `scale`, `seed` or a further one."""

@@ -40,7 +40,7 @@ def schema_folder() -> Path:
 
 def names() -> tuple[str, ...]:
     """The names of the schemas, those of the models included, sorted."""
-    return tuple(sorted(_files(schema_folder())))
+    return tuple(sorted(_files()))
 
 
 def model_names() -> tuple[str, ...]:
@@ -54,25 +54,22 @@ def name_of(file: str) -> str:
     return path.rpartition("/")[2].partition(".")[0]
 
 
+@cache
 def schema(name: str) -> Schema:
     """The schema `name`, as its file has it; a file is read once.
 
     Raises UsageError for a name that is not in `names()`.
     """
-    return _read(schema_folder(), name)
-
-
-@cache
-def _read(folder: Path, name: str) -> Schema:
-    path = _files(folder).get(name)
+    path = _files().get(name)
     if path is None:
         raise UsageError(f"there is no schema {name!r}: choose one of {', '.join(names())}")
     loaded: Schema = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files() -> dict[str, Path]:
     """The files of the schemas, by the schemas' names."""
+    folder = schema_folder()
     return {name_of(path.name): path for path in (*_in(folder), *_in(folder / _MODELS))}
 
 
@@ -97,7 +94,7 @@ def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -
     Schemas of `instead` replace those of the same names. jsonschema needs three times as long to
     check a value when it has to follow references (measured).
     """
-    return expanded_at(_pointer(part), name, instead)
+    return expanded_at(f"/$defs/{part}" if part else "", name, instead)
 
 
 def expanded_at(pointer: str, name: str, instead: Mapping[str, Schema] = _NONE) -> Schema:
@@ -106,14 +103,9 @@ def expanded_at(pointer: str, name: str, instead: Mapping[str, Schema] = _NONE) 
     return found
 
 
+@cache
 def validator(name: str, part: str = "") -> Validator:
     """A JSON Schema validator for the schema `name`, or for `$defs/PART` of it; made once."""
-    return _validator(schema_folder(), name, part)
-
-
-@cache
-def _validator(folder: Path, name: str, part: str) -> Validator:
-    """The validator for a schema of a folder, which is a part of the cache's key only."""
     return validator_of(expanded(name, part))
 
 
@@ -127,10 +119,6 @@ def validator_of(whole: Schema) -> Validator:
 def _in(folder: Path) -> tuple[Path, ...]:
     """The files of the schemas in a folder, without those in folders below it."""
     return tuple(folder.glob("*.schema.json"))
-
-
-def _pointer(part: str) -> str:
-    return f"/$defs/{part}" if part else ""
 
 
 def _at(pointer: str, name: str, instead: Mapping[str, Schema]) -> Any:

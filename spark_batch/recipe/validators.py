@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spark_batch.models import Model, Models, schemas
@@ -17,61 +15,34 @@ INPUT_SIZE = "input"  # the size with the proportions of the input
 _KEPT = 20  # validators of recipes
 
 
+@lru_cache(_KEPT)
 def recipe_validator(model: Model, models: Models) -> Validator:
-    """A validator for recipes over `models`, by the rules of one of them.
+    """A validator for recipes over `models`, by the rules of one of them; it takes milliseconds.
 
     The recipe's schema refers to the default model, so that editors can complete its parameters,
     and accepts what any model may have; here `model` takes the place of both. The axes are those of
     all `models`: what only others have is checked by their rules.
     """
-    folder, key = schemas.schema_folder(), _Hashed(model)
-    structures = tuple(sorted(models.structures))
-    return _recipe_validator(folder, key, models.axes, models.size_names, structures)
-
-
-def size_validator(model: Model, models: Models) -> Validator:
-    """A validator for a size, as recipes over `models` write it, by the rules of one of them."""
-    return _size_validator(schemas.schema_folder(), _Hashed(model), models.size_names)
-
-
-@dataclass(frozen=True)
-class _Hashed:
-    """A model that can be part of a cache's key."""
-
-    model: Model
-
-    def __hash__(self) -> int:
-        return hash(self.model.name)
-
-
-@lru_cache(_KEPT)
-def _recipe_validator(
-    folder: Path,
-    key: _Hashed,
-    axes: tuple[str, ...],
-    sizes: tuple[str, ...],
-    structures: tuple[str, ...],
-) -> Validator:
-    """The validator for a folder of schemas; making one takes some milliseconds."""
-    model = key.model
-    whole = dict(schemas.expanded(schemas.RECIPE, "", _in_place(model, sizes)))
+    whole = dict(schemas.expanded(schemas.RECIPE, "", _in_place(model, models.size_names)))
     sections = whole["properties"]
     include, inputs = sections["include"], sections["inputs"]
     entry = inputs["items"]["else"]
+    axes = models.axes
     own = tuple(axis for axis in axes if axis in entry["properties"])
     whole["properties"] = {
         **sections,
         "variants": _with_axes(sections["variants"], model, axes),
         "include": {**include, "items": _with_axes(include["items"], model, axes)},
         "inputs": {**inputs, "items": {**inputs["items"], "else": _with_axes(entry, model, own)}},
-        "exclude": _with_structures(sections["exclude"], model, structures),
+        "exclude": _with_structures(sections["exclude"], model, sorted(models.structures)),
     }
     return schemas.validator_of(whole)
 
 
 @lru_cache(_KEPT)
-def _size_validator(folder: Path, key: _Hashed, sizes: tuple[str, ...]) -> Validator:
-    instead = _in_place(key.model, sizes)
+def size_validator(model: Model, models: Models) -> Validator:
+    """A validator for a size, as recipes over `models` write it, by the rules of one of them."""
+    instead = _in_place(model, models.size_names)
     return schemas.validator_of(schemas.expanded(schemas.RECIPE, "size", instead))
 
 

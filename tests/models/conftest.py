@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ SECOND = "tiny_edit_1_0"
 
 
 @pytest.fixture
-def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     """A model with other ranges, defaults, sizes, picture rules and error codes than the first."""
     folder = tmp_path / "schemas"
     shutil.copytree(schemas.schema_folder(), folder)
     _write(folder / "models", SECOND, _schema())
     _write(folder, "tiny_errors", _codes())
-    monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
-    return models.load(SECOND)
+    _use(folder, monkeypatch)
+    yield models.load(SECOND)
+    _forget()
 
 
 @pytest.fixture
@@ -38,8 +40,20 @@ def by_url(second: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
     params["properties"]["source_urls"] = params["properties"].pop("image_urls")
     params["oneOf"] = [{"required": ["source_urls"]}]
     _write(folder / "models", second.name, schema)
-    monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
+    _use(folder, monkeypatch)
     return models.load(second.name)
+
+
+def _use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the schemas read from another folder."""
+    monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
+    _forget()
+
+
+def _forget() -> None:
+    """Forget what has been read: a process has one folder of schemas."""
+    for read in (schemas.schema, schemas.validator, models.load, models.gateway):
+        read.cache_clear()
 
 
 def _write(folder: Path, name: str, schema: dict[str, Any]) -> None:

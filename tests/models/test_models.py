@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +18,7 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.errors import PictureError, RecipeError, UsageError
 from spark_batch.jobs import matrix, record_of
 from spark_batch.jobs.select import facts
-from spark_batch.models import Model, schemas
+from spark_batch.models import Model
 from spark_batch.models.load import build as load_model
 from spark_batch.recipe import Loaded, load
 from spark_batch.reports import manifest
@@ -300,22 +299,6 @@ def test_a_recipe_for_a_second_model_runs_from_start_to_end(second: Model, tmp_p
         assert adopt(checkpoint, rows, models=recipe.models, trusted=lambda row: False) == 1
         (record,) = checkpoint.records()
     assert record.request.model == SECOND
-
-
-def test_models_of_one_name_in_two_folders_are_two_models(
-    second: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What has been read from one folder does not count for another."""
-    other = tmp_path / "other"
-    shutil.copytree(schemas.schema_folder(), other)
-    path = other / "models" / f"{SECOND}.schema.json"
-    path.write_text(path.read_text().replace('"default": "thumb"', '"default": "card"'))
-    gateway = other / "gateway.schema.json"
-    gateway.write_text(gateway.read_text().replace('"x-keptHours": 24', '"x-keptHours": 3'))
-    before = models.gateway()
-    monkeypatch.setattr(schemas, "schema_folder", lambda: other)
-    assert (second.default_size, models.load(SECOND).default_size) == ("thumb", "card")
-    assert (before.result_hours, models.gateway().result_hours) == (24, 3)
 
 
 def test_no_module_keeps_a_model() -> None:
