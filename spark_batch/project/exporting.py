@@ -35,7 +35,7 @@ from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
 from spark_batch.project.verifying import changed
-from spark_batch.recipe.output import name_faults, template_faults
+from spark_batch.recipe.output import name_fault, template_fault
 from spark_batch.recipe.variants import size_label
 from spark_batch.text import printable, quoted, slug
 
@@ -236,7 +236,7 @@ def _name(record: JobRecord, layout: RecipeLayout, template: str | None) -> str:
         return record.file or record.output
     values = _values(record, layout)
     known = tuple(dict.fromkeys((*VARIABLES, *values)))
-    for fault in template_faults(template, known):
+    if fault := template_fault(template, known):
         raise UsageError(f"--name {template}: {fault}")
     missing = [token.name for token in tokens(template) if token.name and token.name not in values]
     if missing:
@@ -244,7 +244,7 @@ def _name(record: JobRecord, layout: RecipeLayout, template: str | None) -> str:
             f"--name {template}: the prompt of job {record.key} has no variable ${{{missing[0]}}}"
         )
     name = output_name(template, values)
-    for fault in name_faults(name):
+    if fault := name_fault(name):
         raise UsageError(f"--name {template}: {fault}")
     return f"{name}{Path(record.file).suffix}"
 

@@ -12,7 +12,7 @@ from spark_batch.jobs.picks import Verdict
 from spark_batch.jobs.reroll import FurtherTakes, Known, further_takes
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.project.loading import load
-from spark_batch.recipe.output import name_faults
+from spark_batch.recipe.output import name_fault
 from spark_batch.text import quoted
 
 _FINISHED = (Status.DONE, Status.EXPIRED, Status.PRUNED)
@@ -76,9 +76,9 @@ def _check_names(recipe: Recipe, further: FurtherTakes) -> None:
     """Raise UsageError for a further take whose name is not allowed, or is another job's."""
     names: dict[str, Job] = {}
     for job in further:
-        faults = name_faults(job.output)
-        if faults or job.output.casefold() in names:
-            raise _error(job, faults[0] if faults else "another further take has that name")
+        fault = name_fault(job.output)
+        if fault or job.output.casefold() in names:
+            raise _error(job, fault or "another further take has that name")
         names[job.output.casefold()] = job
     for output in matrix.outputs(recipe) if names else ():
         if (clash := names.get(output.casefold())) is not None:

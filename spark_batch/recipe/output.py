@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spark_batch.errors import UsageError
@@ -81,28 +81,28 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
     if node is None:
         return default_template()
     known = None if variables is None else tuple(dict.fromkeys((*VARIABLES, *variables)))
-    for message in template_faults(node.text(), known):
+    if message := template_fault(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
     return node.text()
 
 
-def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
+def template_fault(text: str, names: tuple[str, ...] | None) -> str | None:
     """What is wrong with a template of names; any variable is allowed if `names` is None."""
     try:
         parts = tokens(text)
     except UsageError as error:
-        return [str(error)]
+        return str(error)
     for token in parts:
         if token.name is not None:
             if names is not None and token.name not in names:
                 hint = suggestion(token.name, names) or f"; choose one of {', '.join(names)}"
-                return [f"unknown variable ${{{token.name[:40]}}}{hint}"]
+                return f"unknown variable ${{{token.name[:40]}}}{hint}"
         elif token.text != "$" and (odd := _LITERAL.search(token.text)):
             allowed = "letters, digits, '.', '_', '-' and '/'"
-            return [f"the character {quoted(odd[0])} is not allowed in a name; use {allowed}"]
+            return f"the character {quoted(odd[0])} is not allowed in a name; use {allowed}"
     written = "".join("${…}" if token.name else token.text for token in parts)
-    return [fault for part in written.split("/") if (fault := _part_fault(part, written))]
+    return next(filter(None, (_part_fault(part, written) for part in written.split("/"))), None)
 
 
 def _part_fault(part: str, whole: str) -> str | None:
@@ -163,7 +163,7 @@ class _Names:
     def _look(self, name: str) -> None:
         self.longest = max(self.longest, *name.split("/"), key=len)
         if self.fault is None:
-            self.fault = next(_reserved(name), None)
+            self.fault = _reserved(name)
 
 
 def _lacking(recipe: Recipe) -> str | None:
@@ -179,10 +179,9 @@ def _lacking(recipe: Recipe) -> str | None:
     return None
 
 
-def name_faults(name: str) -> list[str]:
+def name_fault(name: str) -> str | None:
     """What is wrong with a picture's name: its length, and parts that Windows reserves."""
-    too_long = _too_long(name)
-    return [*([too_long] if too_long else []), *_reserved(name)]
+    return _too_long(name) or _reserved(name)
 
 
 def _too_long(name: str) -> str | None:
@@ -214,15 +213,15 @@ def _over_input(recipe: Recipe) -> str | None:
     return None
 
 
-def _reserved(name: str) -> Iterator[str]:
-    """The errors for a name in the sandbox's folder or with a part that Windows reserves."""
+def _reserved(name: str) -> str | None:
+    """The error for a name in the sandbox's folder or with a part that Windows reserves."""
     first, *others = name.split("/")
     if others and first.casefold() == SANDBOX:
-        yield f"the folder {quoted(first)} is the sandbox's own; choose another"
+        return f"the folder {quoted(first)} is the sandbox's own; choose another"
     for part in (first, *others):
-        fault = ids.fault(part)
-        if fault:
-            yield f"the part {quoted(part)} of the name {quoted(name)} {fault}"
+        if fault := ids.fault(part):
+            return f"the part {quoted(part)} of the name {quoted(name)} {fault}"
+    return None
 
 
 def _collision(first: Job, second: Job, texts: Mapping[str, str]) -> str:
