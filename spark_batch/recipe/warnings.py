@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from spark_batch.jobs import Block, Input, Picture, Size
 from spark_batch.models import Model, Models, PictureRules
@@ -214,75 +214,51 @@ def inputs(
     entries: dict[str, list[Listed]] = {}
     for listed in found:
         entries.setdefault(listed.where, []).append(listed)
+    rules = models.picture
     for group in entries.values():
-        for code, hits, advice in _judged(group, outputs, models.picture):
-            if hits:
+        judged = [(listed, tuple(_faults(listed.input, outputs, rules))) for listed in group]
+        for code, advice in _advice(rules).items():
+            if hits := [listed for listed, codes in judged if code in codes]:
                 message = f"{_which(hits, group)} {advice}"
                 mark, where = group[0].node.mark, group[0].where
                 findings.warn(mark, code=code, path=where, message=message)
 
 
-def _judged(
-    group: Sequence[Listed], outputs: Mapping[str, set[tuple[int, int]]], rules: PictureRules
-) -> Iterable[tuple[str, list[Listed], str]]:
-    yield (
-        "input-small",
-        [picture for picture in group if _below(picture.input, outputs)],
-        "smaller than the output on both sides; a larger picture gives better results",
-    )
-    yield (
-        "input-png",
-        [picture for picture in group if _format(picture) not in (None, rules.recommended_format)],
-        f"not {rules.recommended_format}, which is the format that the API recommends",
-    )
-    yield (
-        "input-bytes",
-        [picture for picture in group if _bytes(picture) > rules.recommended_bytes],
-        f"over {bytes_text(rules.recommended_bytes)}, which the API may refuse; save it smaller",
-    )
-    yield (
-        "input-turned",
-        [picture for picture in group if _turned(picture)],
-        "turned by EXIF alone: the API may see it lying on its side or mirrored;"
+def _advice(rules: PictureRules) -> dict[str, str]:
+    """What messages say of the pictures with each of the codes that `_faults` gives."""
+    return {
+        "input-small": "smaller than the output on both sides; a larger picture gives better"
+        " results",
+        "input-png": f"not {rules.recommended_format}, which is the format that the API recommends",
+        "input-bytes": f"over {bytes_text(rules.recommended_bytes)}, which the API may refuse;"
+        " save it smaller",
+        "input-turned": "turned by EXIF alone: the API may see it lying on its side or mirrored;"
         " `fit: true` turns it upright",
-    )
-    yield (
-        "input-colours",
-        [picture for picture in group if _cmyk(picture)],
-        "in CMYK, the colours of printing, which the API may show as others;"
+        "input-colours": "in CMYK, the colours of printing, which the API may show as others;"
         " `fit: true` converts them",
-    )
+    }
 
 
-def _below(entry: Input, outputs: Mapping[str, set[tuple[int, int]]]) -> bool:
+def _faults(
+    entry: Input, outputs: Mapping[str, set[tuple[int, int]]], rules: PictureRules
+) -> Iterator[str]:
+    """The codes of the warnings about an input; `outputs` are the sizes of its results."""
     picture = entry.picture
     if picture is None:
-        return False
+        return
     sent = picture.treatment or picture
-    return any(
-        sent.width < width and sent.height < height for width, height in outputs.get(entry.id, ())
-    )
-
-
-def _format(listed: Listed) -> str | None:
-    picture = listed.input.picture
-    return (picture.treatment or picture).format if picture else None
-
-
-def _bytes(listed: Listed) -> int:
-    """The bytes of a file that is sent; a fitted picture is never over the recommended size."""
-    picture = listed.input.picture
-    return picture.bytes if picture and not picture.treatment else 0
-
-
-def _turned(listed: Listed) -> bool:
-    """Whether the file is sent as it is, and its EXIF orientation turns it."""
-    return listed.input.picture is not None and listed.input.picture.turned
-
-
-def _cmyk(listed: Listed) -> bool:
-    """Whether the file is sent as it is, with colours for printing."""
-    return listed.input.picture is not None and listed.input.picture.cmyk
+    sizes = outputs.get(entry.id, ())
+    if any(sent.width < width and sent.height < height for width, height in sizes):
+        yield "input-small"
+    if sent.format != rules.recommended_format:
+        yield "input-png"
+    # A fitted picture is never over the recommended size.
+    if picture.treatment is None and picture.bytes > rules.recommended_bytes:
+        yield "input-bytes"
+    if picture.turned:
+        yield "input-turned"
+    if picture.cmyk:
+        yield "input-colours"
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:
