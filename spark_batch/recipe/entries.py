@@ -72,55 +72,48 @@ def entries_of(
     if isinstance(node.value, Mapping):
         yield from _mapping(node, where, around, findings)
         return
-    folder = around.folder
-    text = node.text().strip()
+    entry, text, folder = InputEntry(node, where), node.text().strip(), around.folder
     scheme = SCHEME.match(text)
-    if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(InputEntry(node, where, url=text), text, findings)
+    if _is_url(text):
+        yield from _url(entry, text, findings)
     elif is_address(text):
-        yield from _address(InputEntry(node, where, address=text), text, folder, findings)
+        yield from _address(entry, text, folder, findings)
     elif scheme and "/" in scheme[0]:
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
-    elif globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(InputEntry(node, where), text, around, findings)
+    elif globs.is_pattern(folder, text):
+        yield from _glob(entry, text, around, findings)
     elif exists(node, text, where, folder, findings):
-        yield InputEntry(node, where, file=folder / text)
+        yield replace(entry, file=folder / text)
 
 
 def _mapping(
     node: Node, where: str, around: Surroundings, findings: Findings
 ) -> Iterator[InputEntry]:
-    folder = around.folder
-    own = node.get("id")
-    name = own.text() if own else None
-    url, path = node.get("url"), node.get("path")
-    fit = fit_of(node.get("fit"))
+    own, url, path, fitted = (node.get(key) for key in ("id", "url", "path", "fit"))
+    name, fit, folder = own.text() if own else None, fit_of(fitted), around.folder
     if url is not None:
-        _refuse_fit(node.get("fit"), where, findings)
-        entry = InputEntry(url, where, id=name, url=url.text(), given=node)
-        yield from _url(entry, url.text(), findings)
-        return
-    if path is None:
-        return
-    text = path.text()
-    if is_address(text):
-        entry = InputEntry(own or path, f"{where}.path", name, fit=fit, address=text, given=node)
-        yield from _address(entry, text, folder, findings)
-    elif own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(InputEntry(path, where, fit=fit, given=node), text, around, findings)
-    elif exists(path, text, f"{where}.path", folder, findings):
-        yield InputEntry(own or path, where, name, file=folder / text, fit=fit, given=node)
+        if fitted is not None and fit is not None:
+            message = (
+                "the API fetches the picture of a URL itself, so it cannot be fitted first;"
+                " download the file and give its path"
+            )
+            findings.error(fitted.mark, code="fit", path=f"{where}.fit", message=message)
+        yield from _url(InputEntry(url, where, name, given=node), url.text(), findings)
+    elif path is not None:
+        text = path.text()
+        entry, at = InputEntry(own or path, where, name, fit=fit, given=node), f"{where}.path"
+        if is_address(text):
+            yield from _address(replace(entry, where=at), text, folder, findings)
+        elif own is None and globs.is_pattern(folder, text):
+            yield from _glob(entry, text, around, findings)
+        elif exists(path, text, at, folder, findings):
+            yield replace(entry, file=folder / text)
 
 
-def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
-    """Report `fit` at a URL: the picture is never on this machine."""
-    if fit_of(node) is not None and node is not None:
-        message = (
-            "the API fetches the picture of a URL itself, so it cannot be fitted first;"
-            " download the file and give its path"
-        )
-        findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
+def _is_url(text: str) -> bool:
+    scheme = SCHEME.match(text)
+    return scheme is not None and scheme[1].lower() in ("http", "https")
 
 
 def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntry]:
@@ -139,7 +132,7 @@ def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntr
     if wrong:
         findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
     else:
-        yield entry
+        yield replace(entry, url=text)
 
 
 def is_address(text: str) -> bool:
@@ -164,17 +157,17 @@ def _address(
             entry.node.mark, code="outside", path=entry.where, message=f"{shown} {fault}"
         )
     else:
-        yield entry
+        yield replace(entry, address=text)
 
 
 def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
     """Whether there is such a file, which the recipe may name; reports it if not."""
     file = folder / text
-    if is_file(file):
+    if globs.holds(file.is_file):
         if fault := Boundary(folder).fault(file):
             findings.error(node.mark, code="outside", path=where, message=f"{quoted(text)} {fault}")
         return fault is None
-    if _is_folder(file):
+    if globs.holds(file.is_dir):
         pattern = quoted(text.rstrip("/") + "/*.jpg")
         message = f"{quoted(text)} is a folder; name a picture, or write {pattern}"
     elif globs.is_glob(text):
@@ -185,25 +178,10 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     return False
 
 
-def is_file(file: Path) -> bool:
-    """Whether there is such a file; False for a name that the disk does not allow."""
-    try:
-        return file.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(file: Path) -> bool:
-    try:
-        return file.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
 def _near(folder: Path, text: str, findings: Findings) -> str:
     """A hint at a file with a similar name in the same folder."""
     file, slashes = folder / text, text.replace("\\", "/")
-    if slashes != text and is_file(folder / slashes):
+    if slashes != text and globs.holds((folder / slashes).is_file):
         return f"; write {quoted(slashes)}"
     if not findings.may_suggest:
         return ""
@@ -313,14 +291,14 @@ def _report_left_out(
 
 def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[InputEntry]:
     """The entry of a text that is a URL or a path."""
-    scheme = SCHEME.match(text)
-    if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(InputEntry(node, "image", url=text), text, findings)
+    entry = InputEntry(node, "image")
+    if _is_url(text):
+        yield from _url(entry, text, findings)
     elif is_address(text):
         message = f"list {quoted(cloud.shown(text))} in `inputs`, and name it here as it is there"
         findings.error(node.mark, code="url", path="image", message=message)
     elif exists(node, text, "image", folder, findings):
-        yield InputEntry(node, "image", file=folder / text)
+        yield replace(entry, file=folder / text)
 
 
 def relative(file: Path, folder: Path) -> str:
@@ -339,10 +317,8 @@ def fit_of(node: Node | None) -> Fit | None:
     """The fit of an entry with the schema's defaults filled in; None without."""
     if node is None or node.value is False:
         return None
-    chosen = {key: node.get(key) for key in _defaults()}
-    return Fit(
-        **{key: node.text() if (node := chosen[key]) else text for key, text in _defaults().items()}
-    )
+    chosen = {key: given.text() for key in _defaults() if (given := node.get(key))}
+    return Fit(**{**_defaults(), **chosen})
 
 
 @cache

@@ -34,12 +34,17 @@ def is_glob(text: str) -> bool:
     return _MAGIC.search(text) is not None
 
 
-def is_file_name(folder: Path, text: str) -> bool:
-    """Whether a path with wildcards is, taken literally, the name of an existing file."""
+def is_pattern(folder: Path, text: str) -> bool:
+    """Whether a path holds a wildcard and is not, taken literally, the name of an existing file."""
+    return is_glob(text) and not holds((folder / text).exists)
+
+
+def holds(test: Callable[[], bool]) -> bool:
+    """Whether a test of a path holds; False for a link to itself, and a name no disk allows."""
     try:
-        return (folder / text).exists()
+        return test()
     except (OSError, ValueError):
-        return False  # too long for a name, or with a zero byte
+        return False
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
@@ -76,11 +81,6 @@ def _fault(pattern: str, parts: list[str]) -> str | None:
     return None
 
 
-def base(folder: Path, pattern: str) -> Path:
-    """The folder where a glob begins: that of its first wildcard."""
-    return _split(folder, pattern)[0]
-
-
 def parts(pattern: str) -> tuple[str, str]:
     """A glob in two: up to the last `/` before its first wildcard, and the rest."""
     wildcard = _MAGIC.search(pattern)
@@ -102,7 +102,10 @@ class _Walk:
     def __init__(self, pattern: str, parts: list[str]) -> None:
         self._pattern = pattern
         self._dotted = any(part.startswith(".") for part in parts)
-        self._tests = [None if part == "**" else _matcher(part) for part in parts]
+        self._tests = [
+            None if part == "**" else re.compile(fnmatch.translate(part), _FLAGS).match
+            for part in parts
+        ]
         self._entries = 0
         self._end = time.monotonic() + MAX_SECONDS
 
@@ -113,9 +116,11 @@ class _Walk:
             folder, places = folders.pop()
             for entry in self._scan(folder):
                 further = self._further(entry, places)
-                if len(self._tests) in further and _is(entry.is_file):
+                if len(self._tests) in further and holds(entry.is_file):
                     yield folder / entry.name
-                if min(further, default=len(self._tests)) < len(self._tests) and _is(entry.is_dir):
+                if min(further, default=len(self._tests)) < len(self._tests) and holds(
+                    entry.is_dir
+                ):
                     folders.append((folder / entry.name, further))
 
     def _scan(self, folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -157,17 +162,6 @@ class _Walk:
             if place in found and self._tests[place] is None:
                 found.add(place + 1)
         return found
-
-
-def _matcher(part: str) -> Callable[[str], object]:
-    return re.compile(fnmatch.translate(part), _FLAGS).match
-
-
-def _is(kind: Callable[[], bool]) -> bool:
-    try:
-        return kind()
-    except OSError:
-        return False  # a link to itself
 
 
 def _split(folder: Path, pattern: str) -> tuple[Path, list[str]]:
@@ -246,7 +240,7 @@ def select(files: Sequence[Path], pattern: str, around: Surroundings) -> Selecti
     one where the glob is `**/*.jpg`. A glob that begins in their folder and matches nothing else
     selects them; pictures of the recipe itself are never its inputs.
     """
-    begin = base(around.folder, pattern).resolve()
+    begin = _split(around.folder, pattern)[0].resolve()
     output = around.output.resolve() if around.output else None
     real = _resolved(files)
     own: set[Path] = set()

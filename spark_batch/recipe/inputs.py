@@ -141,7 +141,7 @@ def _warn_other_case(
 def _is_of_glob(entry: InputEntry, folder: Path) -> bool:
     """Whether an entry is one of the files that a glob matches."""
     text = entry.node.text().strip()
-    return entry.file is not None and globs.is_glob(text) and not globs.is_file_name(folder, text)
+    return entry.file is not None and globs.is_pattern(folder, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,13 @@ that one run reports every error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
-from spark_batch.jobs.checks import Check
 from spark_batch.models import Models, PictureRules
 from spark_batch.recipe import (
     checks,
@@ -34,12 +32,10 @@ from spark_batch.recipe import (
 )
 from spark_batch.recipe.diagnostics import NOTE, WARNING, Diagnostic, Findings, error_of
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
-from spark_batch.recipe.inputs import Fetch, Fetched, Listed, Probe
+from spark_batch.recipe.inputs import Fetch, Fetched, Probe
 from spark_batch.recipe.own_models import model_files, read_models
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, start
-from spark_batch.recipe.table import Table
-from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
@@ -98,44 +94,31 @@ def load(
     if findings.errors and any(model_files(root)):
         raise error_of(findings)  # the rules of the user's own model are not known
     broken = check(root, models, findings)
-    recipe, probe_input = None, _probing(probe, models)
-
-    if "" not in broken or root.keys:
-        sections = _read_sections(
-            root,
-            path.parent,
-            models,
-            broken,
-            probe=probe_input,
-            find=find,
-            fetch=partial(_fetched, fetch, models.picture),
-            findings=findings,
-        )
-        blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
-        if not (findings.errors or broken):
-            recipe = _assemble(sections, blocks, root, path)
+    if "" in broken and not root.keys:
+        raise error_of(findings)
+    sections = _Sections(root, path, models, broken, findings)
+    sections.read(_probing(probe, models), find, _fetching(fetch, models.picture))
+    blocks = sections.blocks()
+    recipe = None if findings.errors or broken else sections.recipe(blocks)
     if recipe is not None and _check_size(recipe, root, findings):
         inclusions.check_inclusions(recipe, root.get("include"), findings)
         rules.check_exclusions(recipe, root.get("exclude"), findings)
-        _check_names(recipe, sections, root, findings)
+        sections.check_names(recipe)
         checks.warn(root.get("checks"), recipe.checks, recipe.blocks, findings)
     if recipe is None or findings.errors:
         raise error_of(findings)
     return Loaded(recipe, _not_silenced(findings, root.get("silence")), findings.of(NOTE))
 
 
-def _fetched(
-    fetch: FetchAddress,
-    rules: PictureRules,
-    address: str,
-    output: Path | None,
-    fit: Fit | None,
-    /,
-) -> Fetched:
-    """The picture at an address. Raises PictureError, also where `output` has errors."""
-    if output is None:
-        raise PictureError(f"{address} is not read: `output` has errors")
-    return fetch(address, output, fit=fit, rules=rules)
+def _fetching(fetch: FetchAddress, rules: PictureRules) -> Fetch:
+    """What reads the picture at an address, if `output` has no errors."""
+
+    def fetch_input(address: str, output: Path | None, fit: Fit | None) -> Fetched:
+        if output is None:
+            raise PictureError(f"{address} is not read: `output` has errors")
+        return fetch(address, output, fit=fit, rules=rules)
+
+    return fetch_input
 
 
 def _probing(probe: ProbeByRules, models: Models) -> Probe:
@@ -152,241 +135,219 @@ def _probing(probe: ProbeByRules, models: Models) -> Probe:
     return probe_input
 
 
-@dataclass(frozen=True, slots=True)
 class _Sections:
-    """The sections of a recipe; None where one has errors against the schema.
+    """The sections of a recipe; None where one has errors against the schema, `broken`.
 
-    `variants` are those for each model, `own` those that entries of `inputs` give. `doubtful` are
-    the sections with errors of any kind, whose intended content is not known.
+    `doubtful` are the sections with errors of any kind, whose intended content is not known.
     """
 
-    models: Models
-    name: str | None
-    inputs: tuple[Listed, ...] | None
-    prompts: tuple[PromptEntry, ...] | None
-    variants: tuple[Variants, ...] | None
-    own: per_input.Given
-    folder: Path | None
-    template: str | None
-    table: Table | None
-    checks: tuple[Check, ...] | None
-    doubtful: frozenset[str]
+    def __init__(
+        self, root: Node, path: Path, models: Models, broken: frozenset[str], findings: Findings
+    ) -> None:
+        self._root, self._path, self._base = root, path, path.parent
+        self._models, self._broken, self._findings = models, broken, findings
+        self._doubtful = set(broken)
 
-    @property
-    def by_rows(self) -> bool:
-        """Whether the prompts are for the rows of a table, and not for the inputs."""
-        return self.table is not None and not self.table.has_prompts
-
-
-def _read_sections(
-    root: Node,
-    base: Path,
-    models: Models,
-    broken: frozenset[str],
-    *,
-    probe: Probe,
-    find: FindGenerated,
-    fetch: Fetch,
-    findings: Findings,
-) -> _Sections:
-    """Read the sections that are not `broken` by the schema's judgement, the table first."""
-    named = None if "rows" in broken else root.get("rows")
-    table = None if named is None else rows.open_table(named, base, models, findings)
-    doubtful = set(broken)
-
-    def section(key: str, read: Callable[[Node | None], T]) -> T | None:
-        if key in broken:
-            return None
+    def read(self, probe: Probe, find: FindGenerated, fetch: Fetch) -> None:
+        """Read the sections, the table first."""
+        models, findings, base = self._models, self._findings, self._base
+        named = self._whole("rows")
+        self._table = None if named is None else rows.open_table(named, base, models, findings)
+        # The table whose rows the recipe's prompts are for: one that has none of its own.
+        self._of_rows = self._table if self._table and not self._table.has_prompts else None
+        self._name = self._section("name", self._read_name)
+        self._folder = self._section("output", self._read_folder)
+        self._prompts = self._section("prompts", self._read_prompts)
+        names = self._names()
+        self._template = self._section(
+            "output", lambda node: output.template(_sub(node, "name"), names, findings)
+        )
+        self._variants = self._section(
+            "variants", lambda node: per_input.of_models(node, models, findings)
+        )
+        self._checks = self._section("checks", lambda node: checks.read(node, names, findings))
+        around = Surroundings(base, self._folder, self._name, find)
+        self._probe = probe
+        self._inputs = self._section(
+            "inputs",
+            lambda node: (
+                node and inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
+            ),
+        )
         before = findings.errors
-        value = read(root.get(key))
+        self._own = per_input.read(self._inputs or (), models, findings)
         if findings.errors > before:
-            doubtful.add(key)
+            self._doubtful.add("variants")
+        self._check_urls()
+        variants.check_prices(self._whole("price"), models, findings)
+        self._warn()
+
+    def _whole(self, key: str) -> Node | None:
+        """A section without errors against the schema."""
+        return None if key in self._broken else self._root.get(key)
+
+    def _section(self, key: str, read: Callable[[Node | None], T]) -> T | None:
+        if key in self._broken:
+            return None
+        before = self._findings.errors
+        value = read(self._root.get(key))
+        if self._findings.errors > before:
+            self._doubtful.add(key)
         return value
 
-    name = section("name", lambda node: _name(node, findings))
-    folder = section("output", lambda node: _folder(node, base, name, findings))
-    texts = section("prompts", lambda node: _texts(node, models, table, findings))
-    names = None if "prompts" in broken else _names(texts or (), table, models)
-    template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
-
-    def pictures(node: Node | None) -> tuple[Listed, ...] | None:
-        if node is None:
-            return None
-        around = Surroundings(base, folder, name, find)
-
-        return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
-
-    axes = section("variants", lambda node: per_input.of_models(node, models, findings))
-    picture_checks = section("checks", lambda node: checks.read(node, names, findings))
-    listed = section("inputs", pictures)
-    before = findings.errors
-    own = per_input.read(listed or (), models, findings)
-    if findings.errors > before:
-        doubtful.add("variants")
-    _check_urls(listed or (), models, findings)
-    variants.check_prices(None if "price" in broken else root.get("price"), models, findings)
-    warnings.prompts(texts or (), models, findings)
-    columns = {} if table is None or table.has_prompts else table.spellings
-    warnings.placeholders(texts or (), columns, findings)
-    if "variants" not in broken:
-        warnings.parameter_texts(root.get("variants"), models, findings)
-    warnings.commas(None if "prompts" in broken else root.get("prompts"), findings)
-    return _Sections(
-        models=models,
-        name=name,
-        inputs=listed,
-        prompts=texts,
-        variants=axes,
-        own=own,
-        folder=folder,
-        template=template,
-        table=table,
-        checks=picture_checks,
-        doubtful=frozenset(doubtful),
-    )
-
-
-def _check_urls(listed: Iterable[Listed], models: Models, findings: Findings) -> None:
-    """Report URLs of pictures for a model that takes files alone."""
-    names = " and ".join(model.name for model in models.chosen if model.fields.url is None)
-    for picture in listed if names else ():
-        if picture.input.url is not None:
-            message = f"no URL can be sent to {names}; save the picture and give its path"
-            findings.error(picture.node.mark, code="url", path=picture.where, message=message)
-
-
-def _texts(
-    node: Node | None, models: Models, table: Table | None, findings: Findings
-) -> tuple[PromptEntry, ...] | None:
-    """The prompts; for the rows of a table that has none they may use its columns."""
-    if node is None or _is_unread(table):
-        return None
-    columns = None if table is None or table.has_prompts else tuple(table.free.values())
-    return prompts.read(node, models, findings, columns)
-
-
-def _is_unread(table: Table | None) -> bool:
-    """Whether errors hide the columns of a table."""
-    return table is not None and table.has_errors and not table.has_prompts
-
-
-def _names(texts: tuple[PromptEntry, ...], table: Table | None, models: Models) -> list[str] | None:
-    """The names of all variables and further parameters; None where they are not known."""
-    own = [*models.further, *(name for entry in texts for name in entry.variables)]
-    return None if _is_unread(table) else [*own, *(table.free.values() if table else ())]
-
-
-def _name(node: Node | None, findings: Findings) -> str | None:
-    if node is None:
-        return None
-    fault = ids.fault(node.text())
-    if fault:
+    def _read_name(self, node: Node | None) -> str | None:
+        fault = ids.fault(node.text()) if node else None
+        if node is None or fault is None:
+            return node.text() if node else None
         message = f"the name {quoted(node.text())} {fault}"
-        findings.error(node.mark, code="id", path="name", message=message)
+        self._findings.error(node.mark, code="id", path="name", message=message)
         return None
-    return node.text()
 
+    def _read_folder(self, node: Node | None) -> Path | None:
+        given = _sub(node, "dir")
+        if given is None and self._name is None:
+            return None
+        name = self._name or ""
+        return output.folder(given, base=self._base, name=name, findings=self._findings)
 
-def _folder(node: Node | None, base: Path, name: str | None, findings: Findings) -> Path | None:
-    given = _sub(node, "dir")
-    if given is None and name is None:
-        return None
-    return output.folder(given, base=base, name=name or "", findings=findings)
+    def _read_prompts(self, node: Node | None) -> tuple[PromptEntry, ...] | None:
+        """The prompts; for the rows of a table that has none they may use its columns."""
+        if node is None or self._is_unread():
+            return None
+        columns = tuple(self._of_rows.free.values()) if self._of_rows else None
+        return prompts.read(node, self._models, self._findings, columns)
+
+    def _is_unread(self) -> bool:
+        """Whether errors hide the columns of a table."""
+        return self._of_rows is not None and self._of_rows.has_errors
+
+    def _names(self) -> list[str] | None:
+        """The names of all variables and further parameters; None where they are not known."""
+        if "prompts" in self._broken or self._is_unread():
+            return None
+        own = (name for entry in self._prompts or () for name in entry.variables)
+        columns = self._table.free.values() if self._table else ()
+        return [*self._models.further, *own, *columns]
+
+    def _check_urls(self) -> None:
+        """Report URLs of pictures for a model that takes files alone."""
+        names = " and ".join(one.name for one in self._models.chosen if one.fields.url is None)
+        for picture in self._inputs or () if names else ():
+            if picture.input.url is not None:
+                message = f"no URL can be sent to {names}; save the picture and give its path"
+                mark, where = picture.node.mark, picture.where
+                self._findings.error(mark, code="url", path=where, message=message)
+
+    def _warn(self) -> None:
+        texts, models, findings = self._prompts or (), self._models, self._findings
+        warnings.prompts(texts, models, findings)
+        columns = self._of_rows.spellings if self._of_rows else {}
+        warnings.placeholders(texts, columns, findings)
+        warnings.parameter_texts(self._whole("variants"), models, findings)
+        warnings.commas(self._whole("prompts"), findings)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """The recipe's matrix, then each entry of `include` and each row, with a block a model.
+
+        The matrix has no inputs and prompts in a recipe of rows alone, and is then left out.
+        """
+        models, findings, listed = self._models, self._findings, self._inputs or ()
+        axes = self._variants or per_input.of_models(None, models, findings)
+        values = per_input.values(axes, listed, self._own)
+        texts = tuple(prompt for entry in self._prompts or () for prompt in entry.prompts)
+        known = self._known()
+        blocks: tuple[Block, ...] = ()
+        if (listed and texts) or known.doubtful:
+            apart = rules.apart(self._prompts or (), known, findings)
+            main = per_input.blocks(values, listed, texts, findings)
+            excludes = rules.exclusions(self._certain("exclude"), main, known, findings)
+            main = tuple(replace(block, apart=apart, excludes=excludes) for block in main)
+            include = self._certain("include")
+            blocks = (*main, *inclusions.inclusions(include, main, listed, known, findings))
+            if not findings.errors:
+                required.check(blocks, self._root, findings)
+        warnings.inputs(listed, blocks, models, findings)
+        return (*blocks, *self._row_blocks(blocks, values))
+
+    def _certain(self, key: str) -> Node | None:
+        """A section without any errors."""
+        return None if key in self._doubtful else self._root.get(key)
+
+    def _row_blocks(self, blocks: tuple[Block, ...], values: per_input.Values) -> tuple[Block, ...]:
+        table, named = self._table, self._certain("rows")
+        if table is None or named is None:
+            return ()
+        self._check_roles()
+        given = rows.Given(
+            blocks,
+            values,
+            self._models,
+            self._base,
+            named.text().strip(),
+            inputs_valid="inputs" not in self._doubtful,
+            prompts=(self._prompts or ()) if self._of_rows else (),
+            template=self._template,
+            findings=self._findings,
+        )
+        return rows.read(table, given, listed=self._inputs or (), probe=self._probe)
+
+    def _check_roles(self) -> None:
+        """Report prompts that nothing uses, and rules about a matrix that does not exist."""
+        given = self._root.get("prompts")
+        if given is not None and not self._of_rows and self._root.get("inputs") is None:
+            message = (
+                "the table has its own prompts, and no inputs use these; remove these, or add"
+                " inputs"
+            )
+            self._findings.error(given.mark, code="rows", path="prompts", message=message)
+        for key in ("exclude", "include") if self._of_rows else ():
+            if (rule := self._root.get(key)) is not None:
+                message = (
+                    "the prompts are for the table's rows, where this does not apply; remove it"
+                )
+                self._findings.error(rule.mark, code="rows", path=key, message=message)
+
+    def _known(self) -> ids.Known:
+        """The ids of inputs and prompts, including those of entries with errors."""
+        listed, doubtful = self._inputs or (), self._doubtful
+        input_ids: tuple[str, ...] | None = tuple(picture.input.id for picture in listed)
+        prompt_ids: tuple[str, ...] | None = tuple(entry.id for entry in self._prompts or ())
+        if "inputs" in doubtful:
+            input_ids = inputs.possible(self._root.get("inputs"), listed)
+        if "prompts" in doubtful:
+            prompt_ids = prompts.possible(self._root.get("prompts"))
+        return ids.Known(
+            input_ids, prompt_ids, frozenset(doubtful & {"inputs", "prompts", "variants"})
+        )
+
+    def recipe(self, blocks: tuple[Block, ...]) -> Recipe | None:
+        """The recipe of sections without errors; None if one is missing that it needs."""
+        if self._name is None or self._folder is None or self._template is None:
+            return None
+        root = self._root
+        return Recipe(
+            path=self._path,
+            name=self._name,
+            models=self._models,
+            blocks=blocks,
+            output_dir=self._folder,
+            output_name=self._template,
+            run=variants.run(root.get("run")),
+            prices=variants.prices(root.get("price"), self._models),
+            metadata=output.metadata(root.get("output")),
+            checks=self._checks or (),
+        )
+
+    def check_names(self, recipe: Recipe) -> None:
+        """Check the output names of all jobs, unless exclusions have errors."""
+        if not self._findings.errors:
+            given = _sub(self._root.get("output"), "name")
+            mark = given.mark if given else start(self._root)
+            output.check(recipe, self._inputs or (), mark=mark, findings=self._findings)
 
 
 def _sub(node: Node | None, key: str) -> Node | None:
     return node.get(key) if node is not None else None
-
-
-def _read_blocks(
-    sections: _Sections, root: Node, base: Path, probe: Probe, findings: Findings
-) -> tuple[Block, ...]:
-    """The recipe's matrix, then each entry of `include` and each row, with a block a model.
-
-    The matrix has no inputs and prompts in a recipe of rows alone, and is then left out.
-    """
-
-    def part(key: str) -> Node | None:
-        return None if key in sections.doubtful else root.get(key)
-
-    axes = sections.variants or per_input.of_models(None, sections.models, findings)
-    listed = sections.inputs or ()
-    values = per_input.values(axes, listed, sections.own)
-    texts = tuple(prompt for entry in sections.prompts or () for prompt in entry.prompts)
-    known = _known(sections, root)
-    blocks: tuple[Block, ...] = ()
-    if (listed and texts) or known.doubtful:
-        apart = rules.apart(sections.prompts or (), known, findings)
-        main = per_input.blocks(values, listed, texts, findings)
-        excludes = rules.exclusions(part("exclude"), main, known, findings)
-        main = tuple(replace(block, apart=apart, excludes=excludes) for block in main)
-        added = inclusions.inclusions(part("include"), main, listed, known, findings)
-        blocks = (*main, *added)
-        if not findings.errors:
-            required.check(blocks, root, findings)
-    warnings.inputs(listed, blocks, sections.models, findings)
-    table, named = sections.table, part("rows")
-    if table is None or named is None:
-        return blocks
-    _check_roles(sections, root, findings)
-    given = rows.Given(
-        blocks,
-        values,
-        sections.models,
-        base,
-        named.text().strip(),
-        inputs_valid="inputs" not in sections.doubtful,
-        prompts=(sections.prompts or ()) if sections.by_rows else (),
-        template=sections.template,
-        findings=findings,
-    )
-    return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
-
-
-def _check_roles(sections: _Sections, root: Node, findings: Findings) -> None:
-    """Report prompts that nothing uses, and rules about a matrix that does not exist."""
-    given = root.get("prompts")
-    if given is not None and not sections.by_rows and root.get("inputs") is None:
-        message = (
-            "the table has its own prompts, and no inputs use these; remove these, or add inputs"
-        )
-        findings.error(given.mark, code="rows", path="prompts", message=message)
-    for key in ("exclude", "include"):
-        rule = root.get(key)
-        if rule is not None and sections.by_rows:
-            message = "the prompts are for the table's rows, where this does not apply; remove it"
-            findings.error(rule.mark, code="rows", path=key, message=message)
-
-
-def _known(sections: _Sections, root: Node) -> ids.Known:
-    """The ids of inputs and prompts, including those of entries with errors."""
-    listed, doubtful = sections.inputs or (), sections.doubtful
-    input_ids: tuple[str, ...] | None = tuple(picture.input.id for picture in listed)
-    prompt_ids: tuple[str, ...] | None = tuple(entry.id for entry in sections.prompts or ())
-    if "inputs" in doubtful:
-        input_ids = inputs.possible(root.get("inputs"), listed)
-    if "prompts" in doubtful:
-        prompt_ids = prompts.possible(root.get("prompts"))
-    return ids.Known(input_ids, prompt_ids, doubtful & {"inputs", "prompts", "variants"})
-
-
-def _assemble(
-    sections: _Sections, blocks: tuple[Block, ...], root: Node, path: Path
-) -> Recipe | None:
-    if sections.name is None or sections.folder is None or sections.template is None:
-        return None
-    return Recipe(
-        path=path,
-        name=sections.name,
-        models=sections.models,
-        blocks=blocks,
-        output_dir=sections.folder,
-        output_name=sections.template,
-        run=variants.run(root.get("run")),
-        prices=variants.prices(root.get("price"), sections.models),
-        metadata=output.metadata(root.get("output")),
-        checks=sections.checks or (),
-    )
 
 
 def _check_size(recipe: Recipe, root: Node, findings: Findings) -> bool:
@@ -401,15 +362,6 @@ def _check_size(recipe: Recipe, root: Node, findings: Findings) -> bool:
     message = f"the recipe {fault}: split it"
     findings.error(start(root), code="too-many-jobs", path="", message=message)
     return False
-
-
-def _check_names(recipe: Recipe, sections: _Sections, root: Node, findings: Findings) -> None:
-    """Check the output names of all jobs, unless exclusions have errors."""
-    if findings.errors:
-        return
-    given = _sub(root.get("output"), "name")
-    mark = given.mark if given else start(root)
-    output.check(recipe, sections.inputs or (), mark=mark, findings=findings)
 
 
 def _not_silenced(findings: Findings, silence: Node | None) -> tuple[Diagnostic, ...]:

@@ -15,7 +15,7 @@ from spark_batch.jobs import Block, Fit, Picture
 from spark_batch.jobs.names import MODEL
 from spark_batch.models import Models, schemas
 from spark_batch.models import names as shipped_models
-from spark_batch.recipe import entries, inputs, warnings
+from spark_batch.recipe import entries, globs, inputs, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
@@ -64,7 +64,7 @@ def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> 
 
 
 def read(
-    table: Table, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
+    table: Table, given: Given, *, listed: Sequence[Listed], probe: Probe
 ) -> tuple[Block, ...]:
     """The rows as blocks. Errors in the table have their line and column there.
 
@@ -78,7 +78,7 @@ def read(
     blocks = blocks_of(table, given, pictures) if _is_bounded(table, given) else ()
     if not table.has_errors:
         _warn(table, pictures, blocks, given.models)
-    findings.adopt(table.findings)
+    given.findings.adopt(table.findings)
     return () if table.has_errors else blocks
 
 
@@ -169,7 +169,7 @@ def _pictures(
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
     if not given.inputs_valid:  # a text may be the id of an input with errors
-        nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
+        nodes = [node for node in nodes if globs.holds((given.folder / node.raw).is_file)]
 
     def probe_row(file: Path, fit: Fit | None) -> Picture:
         try:
