@@ -159,9 +159,6 @@ class Attempt:
         return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
 
 
-_STATUS_OF = {state: Status(state.value) for state in State}
-
-
 def status_of(attempt: Attempt | None) -> Status:
     """The status of a job whose last attempt is `attempt`."""
     if attempt is None or attempt.settled:
@@ -172,7 +169,7 @@ def status_of(attempt: Attempt | None) -> Status:
         return Status.PRUNED
     if attempt.lost:
         return Status.EXPIRED
-    return _STATUS_OF[attempt.state]
+    return Status(attempt.state.value)
 
 
 @dataclass(frozen=True, slots=True)

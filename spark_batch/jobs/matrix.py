@@ -73,10 +73,8 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     an axis nor a variable of the job's prompt.
     """
     for block, shape in _blocks(recipe):
-        for picture, prompt, size, kept in dropping.groups(block, shape.tails):
-            yield from _variants(
-                recipe, block, picture=picture, prompt=prompt, size=size, tails=kept, shape=shape
-            )
+        for group in dropping.groups(block, shape.tails):
+            yield from _variants(recipe.name, block.model.name, shape, group)
 
 
 def outputs(recipe: Recipe) -> Iterator[str]:
@@ -120,19 +118,14 @@ def templates(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _unused(blocks: Iterable[Block]) -> set[str]:
+def _unused(blocks: Sequence[Block]) -> set[str]:
     """The axes that no job of these blocks has."""
-    left = {"size", "scale", "seed"}
-    for block in blocks:
-        used = {
-            "size": block.sizes != (NO_SIZE,),
-            "scale": block.scales != (None,),
-            "seed": block.seeds != (None,),
-        }
-        left -= {axis for axis, has in used.items() if has}
-        if not left:
-            break
-    return left
+    unused = {
+        "size": all(block.sizes == (NO_SIZE,) for block in blocks),
+        "scale": all(block.scales == (None,) for block in blocks),
+        "seed": all(block.seeds == (None,) for block in blocks),
+    }
+    return {axis for axis, is_unused in unused.items() if is_unused}
 
 
 def _varied(blocks: Sequence[Block]) -> tuple[str, ...]:
@@ -166,25 +159,14 @@ def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:
 
 
 def _variants(
-    recipe: Recipe,
-    block: Block,
-    *,
-    picture: Input,
-    prompt: Prompt,
-    size: Size,
-    tails: _Tails,
-    shape: _Shape,
+    name: str, model: str, shape: _Shape, group: tuple[Input, Prompt, Size, _Tails]
 ) -> Iterator[Job]:
     """The jobs of one input, prompt and size; what they have in common is computed once."""
-    head = requests.head(
-        model=block.model.name,
-        picture=requests.picture_text(picture),
-        prompt=prompt.text,
-        size=size,
-    )
+    picture, prompt, size, tails = group
+    sent = requests.picture_text(picture)
+    head = requests.head(model=model, picture=sent, prompt=prompt.text, size=size)
     pattern = _pattern(shape.pieces, picture, prompt, size)
     common = hashlib.sha256(head)
-    name, model = recipe.name, block.model.name
     for scale, seed, take, further, request, values in tails:
         whole = common.copy()
         whole.update(request)
@@ -256,9 +238,8 @@ def _tails(
     for scale, (seed, take), further in product(scales, draws, parameters):
         inner = {**dict(further), "scale": scale, "seed": seed, "take": take}
         values = tuple(names.value_slug(inner.get(str(name))) for name in used)
-        found.append(
-            (scale, seed, take, further, requests.tail(scale, seed, take, further), values)
-        )
+        form = requests.tail(scale, seed, take, further)
+        found.append((scale, seed, take, further, form, values))
     return tuple(found)
 
 
@@ -269,9 +250,8 @@ def _inner(parameters: _Combinations) -> frozenset[str]:
 
 def _pattern(pieces: Iterable[str | _Outer], picture: Input, prompt: Prompt, size: Size) -> str:
     """The `%` pattern of the names of one input, prompt and size."""
-    return "".join(
-        [
-            piece if isinstance(piece, str) else piece(picture, prompt, size).replace("%", "%%")
-            for piece in pieces
-        ]
-    )
+    parts = [
+        piece if isinstance(piece, str) else piece(picture, prompt, size).replace("%", "%%")
+        for piece in pieces
+    ]
+    return "".join(parts)

@@ -18,14 +18,13 @@ written as `number_text` does; `take` is 1 for every seed that is not random. Th
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs.recipe import Input, Parameters, Prompt, Size, Treatment
+from spark_batch.jobs.recipe import Input, Parameters, Prompt, Size
 from spark_batch.jobs.structure import Structure, plain_values
 
 KEY_DIGITS = 16
@@ -188,23 +187,6 @@ class Job(NamedTuple):
         )
 
 
-def key(
-    *,
-    model: str,
-    picture: str,
-    prompt: str,
-    size: Size,
-    scale: float | None,
-    seed: int | None,
-    take: int,
-    parameters: Parameters = (),
-) -> str:
-    """The key of a request; `picture` is as `picture_text` writes it."""
-    form = head(model=model, picture=picture, prompt=prompt, size=size)
-    form += tail(scale, seed, take, parameters)
-    return hashlib.sha256(form).hexdigest()[:KEY_DIGITS]
-
-
 def picture_text(picture: Input) -> str:
     """An input in the canonical form: the URL, or `sha256:` and the file's hash.
 
@@ -215,14 +197,11 @@ def picture_text(picture: Input) -> str:
         return picture.url
     if picture.picture is None:
         raise UsageError(f"the input {picture.id!r} has neither a URL nor a probed picture")
-    return f"sha256:{picture.picture.sha256}{_treatment_text(picture.picture.treatment)}"
-
-
-def _treatment_text(treatment: Treatment | None) -> str:
-    if treatment is None:
-        return ""
-    parts = (treatment.format.lower(), treatment.ratio, treatment.background)
-    return f";fit={','.join((str(treatment.version), *filter(None, parts)))}"
+    found, fit = picture.picture.treatment, ""
+    if found is not None:
+        parts = (str(found.version), found.format.lower(), found.ratio, found.background)
+        fit = f";fit={','.join(filter(None, parts))}"
+    return f"sha256:{picture.picture.sha256}{fit}"
 
 
 def number_text(value: float) -> str:
@@ -248,7 +227,10 @@ def size_text(width: int | None, height: int | None) -> str:
 
 
 def head(*, model: str, picture: str, prompt: str, size: Size) -> bytes:
-    """The canonical form up to the size, which is the same for many jobs."""
+    """The canonical form up to the size, which is the same for many jobs.
+
+    `picture` is as `picture_text` writes it.
+    """
     # Each text by itself: the encoder has a quick way for texts, and none for mappings.
     texts = f'"model":{_compact(model)},"picture":{_compact(picture)},"prompt":{_compact(prompt)}'
     sizes = [
