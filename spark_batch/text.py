@@ -106,16 +106,20 @@ def quoted(text: str) -> str:
     return f"'{one_line(visible(text), _VALUE_LENGTH)}'"
 
 
-def delimiter(line: str) -> tuple[str, bool]:
-    """What separates the cells of a CSV file, by its first line that is not empty.
+def delimiter(lines: list[str]) -> str:
+    """What separates the cells of a CSV file: a comma, a semicolon or a tab.
 
-    A comma, a semicolon or a tab. True as well when the line is not the header and only states it,
-    as Excel's `sep=;` does.
+    By its first line that is not empty, which becomes an empty one if it is not the header and only
+    states the delimiter, as Excel's `sep=;` does.
     """
-    if stated := _STATED_DELIMITER.fullmatch(line):
-        return stated[1], True
-    bare = re.sub(r'"(?:[^"]|"")*"', "", line)
-    return max(",;\t", key=bare.count), False
+    first = next((at for at, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return ","
+    if stated := _STATED_DELIMITER.fullmatch(lines[first]):
+        lines[first] = "\n"
+        return stated[1]
+    bare = re.sub(r'"(?:[^"]|"")*"', "", lines[first])
+    return max(",;\t", key=bare.count)
 
 
 def suggestion(word: str, known: tuple[str, ...]) -> str:

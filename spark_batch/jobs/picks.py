@@ -293,11 +293,8 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
 def _reader(text: str, *, strict: bool = True) -> Any:
     """Read CSV, also as spreadsheets save it, with semicolons or tabs."""
     lines = text.splitlines(keepends=True)
-    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
-    mark, is_stated = delimiter(lines[first] if lines else "")
-    if is_stated:
-        text = "".join([*lines[:first], "\n", *lines[first + 1 :]])
-    return csv.reader(StringIO(text, newline=""), delimiter=mark, strict=strict)
+    mark = delimiter(lines)
+    return csv.reader(StringIO("".join(lines), newline=""), delimiter=mark, strict=strict)
 
 
 def _stripped(cells: list[str], least: int = 0) -> list[str]:

@@ -120,10 +120,7 @@ class Separated(Grid):
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         lines = list(self._text)
-        first = next((at for at, line in enumerate(lines) if line.strip()), 0)
-        self._delimiter, is_stated = delimiter(lines[first] if lines else "")
-        if is_stated:
-            lines[first] = "\n"
+        self._delimiter = delimiter(lines)
         reader = csv.reader(iter(lines), delimiter=self._delimiter, strict=True)
         line = 1
         try:
