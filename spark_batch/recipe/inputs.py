@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 from spark_batch import cloud
 from spark_batch.errors import PictureError
@@ -50,7 +51,7 @@ def read(
     entries: list[InputEntry] = []
     for at, item in enumerate(node.items()):
         where = f"inputs[{at}]"
-        if _takes_out(item):
+        if _taken_out(item) is not None:
             entries = _without(entries, item, where, folder, findings)
         else:
             entries += entries_of(item, where, around, findings)
@@ -89,7 +90,7 @@ def _without(
 
     Reports a pattern that removes nothing.
     """
-    pattern = _taken_out(node)
+    pattern = _taken_out(node) or ""
     kept = [entry for entry in entries if not fnmatchcase(entry.image(folder), pattern)]
     if len(kept) == len(entries):
         folded, names = pattern.casefold(), (entry.image(folder) for entry in entries)
@@ -102,14 +103,10 @@ def _without(
     return kept
 
 
-def _takes_out(node: Node) -> bool:
-    """Whether an item is `!PATTERN`."""
-    return isinstance(node.value, str) and node.value.startswith("!")
-
-
-def _taken_out(node: Node) -> str:
-    """The pattern of an item `!PATTERN`."""
-    return node.text().strip()[1:].strip()
+def _taken_out(node: Node) -> str | None:
+    """The pattern of an item `!PATTERN`; None for any other item."""
+    is_pattern = isinstance(node.value, str) and node.value.startswith("!")
+    return node.text().strip()[1:].strip() if is_pattern else None
 
 
 def _warn_other_case(
@@ -123,7 +120,7 @@ def _warn_other_case(
         if _is_of_glob(entry, folder)
         and (files := beside(entry.node.text().strip(), around, known))
     ]
-    without = [_taken_out(item) for item in node.items() if _takes_out(item)]
+    without = [pattern for item in node.items() if (pattern := _taken_out(item)) is not None]
     taken = {entry.image(folder) for entry in entries} if found else set()
     for entry, files in found:
         images = {file: replace(entry, file=file).image(folder) for file in files}
@@ -164,19 +161,8 @@ def _fetched(
 
     Each address is fetched once for each fit, which decides how large the object may be.
     """
-    asked = list(dict.fromkeys((entry.address, entry.fit) for entry in entries if entry.address))
-
-    def one(key: tuple[str, Fit | None]) -> Fetched | PictureError:
-        address, fit = key
-        try:
-            return fetch(address, output, fit)
-        except PictureError as error:
-            return error
-
-    if not asked:
-        return entries
-    with ThreadPoolExecutor(_THREADS) as pool:
-        found = dict(zip(asked, pool.map(one, asked), strict=True))
+    asked = [(entry.address, entry.fit) for entry in entries if entry.address]
+    found = _each(lambda address, fit: fetch(address, output, fit), asked, alone=1)
     for at, entry in enumerate(entries):
         result = found[entry.address, entry.fit] if entry.address else None
         if isinstance(result, Fetched):
@@ -280,17 +266,17 @@ def _absolute(file: Path | None) -> Path | None:
 # `Picture.treatment` is what is done to the file before it is sent.
 Probe = Callable[[Path, Fit | None], Picture]
 Asked = tuple[Path, Fit | None]
+S = TypeVar("S")
+R = TypeVar("R")
 
 _THREADS = 8
-_PROBED_ALONE = 3  # fewer pictures are not worth a pool
+_PROBED_ALONE = 2  # pictures that are not worth a pool
 
 
 def probed(entries: list[InputEntry], probe: Probe, findings: Findings) -> dict[Asked, Picture]:
     """Probe each distinct file once for each fit; reports a refused one at each of its entries."""
-    asked = list(
-        dict.fromkeys((entry.file, entry.fit) for entry in entries if entry.file is not None)
-    )
-    results = dict(zip(asked, _probe_all(probe, asked), strict=True))
+    asked = [(entry.file, entry.fit) for entry in entries if entry.file is not None]
+    results = _each(probe, asked, alone=_PROBED_ALONE)
     for entry in entries:
         result = results[entry.file, entry.fit] if entry.file is not None else None
         if isinstance(result, PictureError):
@@ -301,15 +287,19 @@ def probed(entries: list[InputEntry], probe: Probe, findings: Findings) -> dict[
     return {key: result for key, result in results.items() if isinstance(result, Picture)}
 
 
-def _probe_all(probe: Probe, asked: list[Asked]) -> list[Picture | PictureError]:
-    def one(key: Asked) -> Picture | PictureError:
-        file, fit = key
+def _each(
+    read: Callable[[S, Fit | None], R], asked: Iterable[tuple[S, Fit | None]], *, alone: int
+) -> dict[tuple[S, Fit | None], R | PictureError]:
+    """What is read of each picture with its fit, once, or the error; so many without threads."""
+
+    def one(key: tuple[S, Fit | None]) -> R | PictureError:
         try:
-            return probe(file, fit)
+            return read(*key)
         except PictureError as error:
             return error
 
-    if len(asked) < _PROBED_ALONE:
-        return [one(key) for key in asked]
-    with ThreadPoolExecutor(max_workers=min(_THREADS, len(asked))) as pool:
-        return list(pool.map(one, asked))
+    keys = list(dict.fromkeys(asked))
+    if len(keys) <= alone:
+        return {key: one(key) for key in keys}
+    with ThreadPoolExecutor(max_workers=min(_THREADS, len(keys))) as pool:
+        return dict(zip(keys, pool.map(one, keys), strict=True))
