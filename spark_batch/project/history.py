@@ -75,10 +75,10 @@ def _loaded(
         if not there.fill(name):
             return None, f"there is no {shown}"
         there.lay(_beside(name, outline.named_files(there.root / name)))
-        for path in _beside(name, outline.models_of(there.root / name)):
+        table, own_models = outline.own_files(there.root / name)
+        for path in _beside(name, own_models):
             there.lay([path])
             there.fill(path)
-        table = outline.table_of(there.root / name)
         for path in _beside(name, [table] if table else []):
             if there.fill(path):
                 there.lay(_beside(name, outline.table_pictures(there.root / path)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from spark_batch.errors import UsageError
@@ -17,7 +18,7 @@ from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.own_models import model_files, read_models
 from spark_batch.recipe.schema import check
 from spark_batch.recipe.table import Table
-from spark_batch.recipe.yaml import Node, read
+from spark_batch.recipe.yaml import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,8 @@ def sources(path: Path) -> Mapping[str, str]:
 
     Raises UsageError for one that cannot be read.
     """
-    root, _ = read(path)
-    table = root.get("rows") if root is not None else None
-    names = [path.name] if table is None else [path.name, table.text().strip()]
-    names += () if root is None else model_files(root)
+    table, own_models = own_files(path)
+    names = (path.name, *([] if table is None else [table]), *own_models)
     return {name: _sha256(path.parent / name) for name in names}
 
 
@@ -89,17 +88,11 @@ def named_files(path: Path) -> Iterator[str]:
                 yield _fixed(node.text().strip())
 
 
-def table_of(path: Path) -> str | None:
-    """The table that a recipe names, relative to its folder, or None."""
+def own_files(path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The table that a recipe names, and the files of its own models, relative to its folder."""
     root, _ = read(path)
-    node: Node | None = root.get("rows") if root else None
-    return node.text().strip() if node else None
-
-
-def models_of(path: Path) -> tuple[str, ...]:
-    """The files of its own models that a recipe names, relative to its folder."""
-    root, _ = read(path)
-    return tuple(model_files(root)) if root else ()
+    table = root.get("rows") if root else None
+    return table.text().strip() if table else None, tuple(model_files(root)) if root else ()
 
 
 def table_pictures(table: Path) -> set[str]:
@@ -109,7 +102,6 @@ def table_pictures(table: Path) -> set[str]:
 
 
 def _fixed(pattern: str) -> str:
-    """The part of a path before its first wildcard."""
-    parts = PurePosixPath(pattern).parts
-    wild = next((at for at, part in enumerate(parts) if is_glob(part)), len(parts))
-    return str(PurePosixPath(*parts[:wild]))
+    return str(
+        PurePosixPath(*takewhile(lambda part: not is_glob(part), PurePosixPath(pattern).parts))
+    )
