@@ -41,24 +41,19 @@ def prompts(found: Iterable[PromptEntry], models: Models, findings: Findings) ->
     """Warn about prompts in typographic quotes, long ones, and those with several edits."""
     best = best_length(models)
     for entry in found:
+        mark, where = entry.node.mark, entry.where
         if characters.in_curly_quotes(entry.node.text().strip()):
-            findings.warn(
-                entry.node.mark,
-                code="prompt-quotes",
-                path=entry.where,
-                message=f"the prompt is {QUOTES}",
-            )
+            message = f"the prompt is {QUOTES}"
+            findings.warn(mark, code="prompt-quotes", path=where, message=message)
         texts = [prompt.text for prompt in entry.prompts]
         longest = max(map(len, texts), default=0)
         if best is not None and longest > best:
             which = "the prompt has" if len(texts) == 1 else "the longest of its prompts has"
             message = f"{which} {longest} characters; {best} or fewer work best"
-            findings.warn(entry.node.mark, code="prompt-long", path=entry.where, message=message)
+            findings.warn(mark, code="prompt-long", path=where, message=message)
         if any(map(several_instructions, texts[:_CHECKED_TEXTS])):
             message = "the prompt seems to have several instructions; one at a time works better"
-            findings.warn(
-                entry.node.mark, code="prompt-many-instructions", path=entry.where, message=message
-            )
+            findings.warn(mark, code="prompt-many-instructions", path=where, message=message)
 
 
 def placeholders(
@@ -169,20 +164,18 @@ def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
     """
     smallest = model.recommended_side
     for located in found:
-        width, height = located.size.width, located.size.height
+        width, height, mark = located.size.width, located.size.height, located.node.mark
         if width is None or height is None:
             continue
         if smallest is not None and max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
-            findings.warn(located.node.mark, code="size-small", path=located.where, message=message)
+            findings.warn(mark, code="size-small", path=located.where, message=message)
         asked = f"{width}x{height}"
         expected = model.expected_size(width, height)
         if located.size.label == asked and expected is not None and expected != (width, height):
             given = f"{expected[0]}x{expected[1]}"
             message = f"asked for {asked}, the picture is expected at {given}"
-            findings.warn(
-                located.node.mark, code="size-rounded", path=located.where, message=message
-            )
+            findings.warn(mark, code="size-rounded", path=located.where, message=message)
 
 
 def seeds(node: Node | None, model: Model, findings: Findings, *, path: str) -> None:

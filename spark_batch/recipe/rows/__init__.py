@@ -203,27 +203,34 @@ def _warn(
     table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], models: Models
 ) -> None:
     """Warn about a table: once for all rows with the same fault, at the first of them."""
+    prompts = [(row, str(row.cells.get("prompt", ""))) for row in table.rows]
     best = warnings.best_length(models)
-    long = [
-        row
-        for row in table.rows
-        if best is not None and len(str(row.cells.get("prompt", ""))) > best
-    ]
-    if long:
+
+    def warn(code: str, row: Row, message: str) -> None:
+        table.findings.warn(table.mark(row, "prompt"), code=code, path="prompt", message=message)
+
+    if best is not None and (long := [row for row, text in prompts if len(text) > best]):
         rows = counted(len(long), "row has", "rows have")
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
-        mark = table.mark(long[0], "prompt")
-        table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
-    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells.get("prompt", "")))]
-    if quotes:
-        which = "the prompt is"
-        if len(quotes) > 1:
-            which = f"{len(quotes)} prompts, this one first, are"
-        mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
-        table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
-    _warn_placeholders(table)
+        warn("prompt-long", long[0], message)
+    if quotes := [row for row, text in prompts if in_curly_quotes(text)]:
+        which = (
+            f"{len(quotes)} prompts, this one first, are" if len(quotes) > 1 else "the prompt is"
+        )
+        warn("prompt-quotes", quotes[0], f"{which} {warnings.QUOTES}")
+    known = table.spellings
+    found = [(row, warnings.foreign_placeholder(text, known)) for row, text in prompts]
+    if placed := [(row, placeholder) for row, placeholder in found if placeholder]:
+        row, (written, name) = placed[0]
+        rows = f"in {len(placed)} rows, this one first: " if len(placed) > 1 else ""
+        message = f"{rows}{quoted(written)} {warnings.sent_as_written(name)}"
+        warn("prompt-placeholder", row, message)
     own = [picture for picture in pictures.values() if picture.where == "image"]
     warnings.inputs(own, blocks, models, table.findings)
+    _warn_of_seeds(table, models)
+
+
+def _warn_of_seeds(table: Table, models: Models) -> None:
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
         seed = row.cells.get("seed")
@@ -233,19 +240,3 @@ def _warn(
         for seed, row in seeds.items():
             node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
             warnings.seeds(node, model, table.findings, path="seed")
-
-
-def _warn_placeholders(table: Table) -> None:
-    """Warn about rows whose prompt has a variable in the form of another tool."""
-    known = table.spellings
-    found = [
-        (row, *placeholder)
-        for row in table.rows
-        if (placeholder := warnings.foreign_placeholder(str(row.cells.get("prompt", "")), known))
-    ]
-    if found:
-        row, written, name = found[0]
-        rows = "" if len(found) == 1 else f"in {len(found)} rows, this one first: "
-        message = f"{rows}{quoted(written)} {warnings.sent_as_written(name)}"
-        mark = table.mark(row, "prompt")
-        table.findings.warn(mark, code="prompt-placeholder", path="prompt", message=message)
