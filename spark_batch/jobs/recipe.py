@@ -230,6 +230,22 @@ class Block:
         """The number of `draws`."""
         return len(self.seeds) if self.takes == 1 else len(self.draws)
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The axes that the model requires, and for which some requests have no value."""
+        required = self.model.required
+        if not required:
+            return ()
+        without = {
+            "size": NO_SIZE in self.sizes,
+            "scale": None in self.scales,
+            "seed": None in self.seeds,
+        }
+        for name in self.model.further:
+            without[name] = any(name not in dict(chosen) for chosen in self.parameters)
+        needed = required | {"size"} if required & {"width", "height"} else required
+        return tuple(axis for axis, is_without in without.items() if is_without and axis in needed)
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

@@ -1,12 +1,12 @@
-"""Read `include`: further blocks of jobs."""
+"""Read `include`: further blocks of jobs; what all of them require."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from spark_batch.jobs import Block, Parameters, Recipe, matrix
+from spark_batch.jobs import Block, Parameters, Recipe, dropping, matrix
 from spark_batch.jobs.dropping import Repeats
 from spark_batch.recipe import ids, per_input, variants, warnings
 from spark_batch.recipe.diagnostics import Findings
@@ -15,6 +15,7 @@ from spark_batch.recipe.per_input import Refuse
 from spark_batch.recipe.schema import start
 from spark_batch.recipe.variants import combined
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted
 
 _FIELDS = {"size": "sizes", "scale": "scales", "seed": "seeds", "takes": "takes"}
 
@@ -50,6 +51,27 @@ def inclusions(
         )
         repeats.add(blocks)
     return tuple(found)
+
+
+def check_required(blocks: Iterable[Block], root: Node, findings: Findings) -> None:
+    """Report each required axis that jobs of `variants` or of an entry of `include` lack.
+
+    Those of rows are reported at the row, where they are read.
+    """
+    entries = root.get("include")
+    places = {f"include[{at}]": node for at, node in enumerate(entries.items() if entries else ())}
+    top = root.get("variants") or root.get("model") or root
+    absent = dict.fromkeys(
+        (block.origin, block.model.name, axis)
+        for block in blocks
+        for axis in block.lacking
+        if dropping.count(block)
+    )
+    for origin, model, axis in absent:
+        message = f"{model} requires {quoted(axis)}, and jobs have no value for it"
+        message += f"; add {origin}.{axis}"
+        mark = places.get(origin, top).mark
+        findings.error(mark, code="required", path=origin, message=message)
 
 
 def _models(
@@ -99,9 +121,10 @@ def _blocks(
     inputs = names("inputs", "input", known.inputs)
     prompts = names("prompts", "prompt", known.prompts)
     for source in sources:
-        block = axes.block(
-            (picture for picture in source.inputs if picture.id in inputs),
-            (prompt for prompt in source.prompts if prompt.id in prompts),
+        block = replace(
+            axes.block,
+            inputs=tuple(picture for picture in source.inputs if picture.id in inputs),
+            prompts=tuple(prompt for prompt in source.prompts if prompt.id in prompts),
             origin=where,
         )
         if block.inputs or len(sources) == 1:

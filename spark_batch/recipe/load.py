@@ -24,7 +24,6 @@ from spark_batch.recipe import (
     output,
     per_input,
     prompts,
-    required,
     rows,
     rules,
     variants,
@@ -265,7 +264,7 @@ class _Sections:
             include = self._certain("include")
             blocks = (*main, *inclusions.inclusions(include, main, listed, known, findings))
             if not findings.errors:
-                required.check(blocks, self._root, findings)
+                inclusions.check_required(blocks, self._root, findings)
         warnings.inputs(listed, blocks, models, findings)
         return (*blocks, *self._row_blocks(blocks, values))
 

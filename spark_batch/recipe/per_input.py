@@ -40,15 +40,16 @@ class Values:
     @property
     def most(self) -> int:
         """The largest number of combinations, without takes, that an input has with all models."""
-        found = dict.fromkeys((axes.model.name for axes in self.base), 0)
+        found = dict.fromkeys((axes.block.model.name for axes in self.base), 0)
         for axes in {id(axes): axes for axes in (*self.base, *self.own.values())}.values():
-            number = len(axes.sizes) * len(axes.scales) * len(axes.seeds) * len(axes.parameters)
-            found[axes.model.name] = max(found[axes.model.name], number)
+            block, name = axes.block, axes.block.model.name
+            number = len(block.sizes) * len(block.scales) * len(block.seeds) * len(block.parameters)
+            found[name] = max(found[name], number)
         return sum(found.values())
 
     def of(self, base: Variants, picture: Input) -> Variants:
         """The axes of an input for the model of `base`, which is an item of `self.base`."""
-        return self.own.get((base.model.name, picture.id), base) if self.own else base
+        return self.own.get((base.block.model.name, picture.id), base) if self.own else base
 
 
 def read(listed: Iterable[Listed], models: Models, findings: Findings) -> Given:
@@ -89,7 +90,7 @@ def values(base: Sequence[Variants], listed: Iterable[Listed], given: Given) -> 
             pairs = zip(base, given[where], strict=True)
             merged[where] = [_merged(axes, entry, picture) for axes, entry in pairs]
         for axes in merged[where]:
-            own[axes.model.name, picture.input.id] = axes
+            own[axes.block.model.name, picture.input.id] = axes
     return Values(tuple(base), own)
 
 
@@ -102,11 +103,11 @@ def _merged(base: Variants, own: Variants, picture: Listed) -> Variants:
     """The axes of `base`, replaced by those that the entry gives and the model has."""
     node = picture.given
     names = {axis for axis in AXES if node is not None and node.get(axis) is not None}
-    names &= set(base.model.axes)
+    names &= set(base.block.model.axes)
     if not own.located:  # all of its sizes belong to other models
         names.discard("size")
-    changed = {_FIELDS[axis]: getattr(own, _FIELDS[axis]) for axis in names}
-    return replace(base, **changed, located=own.located)
+    changed = {_FIELDS[axis]: getattr(own.block, _FIELDS[axis]) for axis in names}
+    return Variants(replace(base.block, **changed), own.located)
 
 
 def blocks(
@@ -117,13 +118,14 @@ def blocks(
     Reports an input whose size is not known. A note says which sizes `input` stands for.
     """
     found: list[Block] = []
-    models = {axes.model.name: axes for axes in given.base}
+    models = {axes.block.model.name: axes for axes in given.base}
     for name, part in findings.by_model(models):
         runs = _runs(models[name], given, listed)
         _note(models[name], runs, part)
         refuse = refusal(listed, part)
         for axes, pictures in runs:
-            found.extend(split(axes.block(pictures, prompts), refuse))
+            block = replace(axes.block, inputs=tuple(pictures), prompts=prompts)
+            found.extend(split(block, refuse))
     return tuple(found)
 
 
@@ -159,9 +161,9 @@ def _note(
     for axes, pictures in runs:
         named = axes.located or base.located
         place = next((one for one in named if one.size is INPUT_SIZE), None)
-        if place is not None and INPUT_SIZE in axes.sizes:
+        if place is not None and INPUT_SIZE in axes.block.sizes:
             _, counts = sizes.setdefault(place.where, (place, Counter()))
-            found = (_like(axes.model, picture) for picture in pictures)
+            found = (_like(axes.block.model, picture) for picture in pictures)
             counts.update(size.label for size in found if isinstance(size, Size))
     for place, counts in sizes.values():
         shown = [f"{label} for {counted(n, 'input')}" for label, n in counts.most_common(_SHOWN)]

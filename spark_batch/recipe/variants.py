@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from typing import Any, TypeVar
 
-from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
+from spark_batch.jobs import NO_SIZE, Block, Parameters, RunSettings, Size
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
 from spark_batch.models import names as shipped_models
@@ -37,34 +37,14 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The axes of `variants` for a model; an axis that is left out has the model's default.
+    """The axes of `variants` for a model, as a block without inputs and prompts.
 
-    An axis that the model does not have holds None alone, as does one without a default.
+    An axis that is left out has the model's default. `located` are the sizes that the recipe names,
+    with their places; the block has `INPUT_SIZE` as it is.
     """
 
-    model: Model
-    sizes: tuple[Size, ...]
-    scales: tuple[float | None, ...]
-    seeds: tuple[int | None, ...]
-    takes: int
-    parameters: tuple[Parameters, ...]
-    located: tuple[Located, ...]  # the sizes that the recipe names, with their places
-
-    def block(
-        self, inputs: Iterable[Input], prompts: Iterable[Prompt], *, origin: str = "variants"
-    ) -> Block:
-        """Every combination of these inputs and prompts with the axes; `INPUT_SIZE` as it is."""
-        return Block(
-            model=self.model,
-            inputs=tuple(inputs),
-            prompts=tuple(prompts),
-            sizes=self.sizes,
-            scales=self.scales,
-            seeds=self.seeds,
-            takes=self.takes,
-            parameters=self.parameters,
-            origin=origin,
-        )
+    block: Block
+    located: tuple[Located, ...]
 
 
 def variants(
@@ -105,16 +85,18 @@ def variants(
         name: axis(name, structured(model.default(name)), lambda item, _: parameter_value(item))
         for name in model.further
     }
-    return Variants(
+    block = Block(
         model=model,
+        inputs=(),
+        prompts=(),
         sizes=axis("size", default, size),
         # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
         scales=axis("scale", model.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
         takes=_takes(node, seeds, path, model, findings),
         parameters=combined(further),
-        located=tuple(located),
     )
+    return Variants(block, tuple(located))
 
 
 def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
@@ -159,7 +141,6 @@ def run(node: Node | None) -> RunSettings:
 
 
 def _workers(node: Node | None) -> int | None:
-    """The number of worker processes; None for `auto`."""
     return None if node is None or isinstance(node.value, str) else whole(node)
 
 

@@ -13,7 +13,7 @@ from spark_batch.jobs.dropping import Repeats
 from spark_batch.jobs.names import MODEL
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model
-from spark_batch.recipe import ids, per_input, required, variants, warnings, wording
+from spark_batch.recipe import ids, per_input, variants, warnings, wording
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.rows.prompts import OF_MODELS, Given, RowPrompts
 from spark_batch.recipe.schema import judge
@@ -146,7 +146,7 @@ class _Reader:
         before = self._table.findings.errors
         prompts = self._prompts.of(row, picture)
         found = [
-            self._block(row, picture, prompts, self._given.axes.of(axes, picture))
+            self._block(row, picture, prompts, self._given.axes.of(axes, picture).block)
             for axes in self._axes_of(row)
         ]
         return [] if self._table.findings.errors > before else found
@@ -156,7 +156,7 @@ class _Reader:
         name = row.cells.get(MODEL)
         if name is None or MODEL in self._table.free:
             return self._given.axes.base
-        found = [axes for axes in self._given.axes.base if axes.model.name == name]
+        found = [axes for axes in self._given.axes.base if axes.block.model.name == name]
         if not found:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
@@ -165,9 +165,7 @@ class _Reader:
             self._table.error(row, MODEL, message)
         return found
 
-    def _block(
-        self, row: Row, picture: Input, prompts: tuple[Prompt, ...], axes: Variants
-    ) -> Block:
+    def _block(self, row: Row, picture: Input, prompts: tuple[Prompt, ...], axes: Block) -> Block:
         model = axes.model
         if not self._own_axes.isdisjoint(row.cells):
             axes = self._with_own(row, axes)
@@ -183,15 +181,14 @@ class _Reader:
             repeats=self._repeats(picture, prompts, model),
             origin="rows",
         )
-        for axis in required.lacking(block):
+        for axis in block.lacking:
             if axis in row.cells:
                 continue  # with an error of its own
             message = f"the row has no value; {model.name} requires {quoted(axis)}"
             self._table.error(row, axis, message)
         return block
 
-    def _with_own(self, row: Row, axes: Variants) -> Variants:
-        """The axes with the values that a row gives."""
+    def _with_own(self, row: Row, axes: Block) -> Block:
         model = axes.model
         size, scale = self._size(row, model), self._value(row, "scale", model)
         seed = self._value(row, "seed", model)
@@ -204,7 +201,7 @@ class _Reader:
             parameters=self._further(row, axes),
         )
 
-    def _further(self, row: Row, axes: Variants) -> tuple[Parameters, ...]:
+    def _further(self, row: Row, axes: Block) -> tuple[Parameters, ...]:
         """The combinations of further parameters, with those that the row gives."""
         own = {
             name: value

@@ -49,7 +49,6 @@ def used_variables(table: Table, given: Given) -> set[str | None]:
 
 
 def _slugs(table: Table, used: set[str | None]) -> prompts.Slugs:
-    """For each variable in use, its values as file names write them."""
     return {
         name: prompts.slugs({str(row.cells[column]) for row in table.rows if column in row.cells})
         for column, name in table.free.items()
@@ -124,7 +123,6 @@ class RowPrompts:
         return bool(empty)
 
     def _text_fault(self, text: str) -> str | None:
-        """The error in a prompt's text."""
         return next(iter(prompts.text_faults(text, self._models)), None)
 
     def _prompt(self, row: Row) -> Prompt | None:
@@ -147,7 +145,6 @@ class RowPrompts:
         return self._plain(row, "".join(token.text for token in tokens) or written, cells)
 
     def _plain(self, row: Row, text: str, cells: Mapping[str, str]) -> Prompt | None:
-        """A row's prompt without variables."""
         known = self._prompts.get(text)
         if known is None and (fault := self._text_fault(text)):
             self._table.error(row, "prompt", fault)
