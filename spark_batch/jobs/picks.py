@@ -245,20 +245,17 @@ def _read(path: Path) -> str:
     if not os.path.lexists(path):
         return ""
     if not atomic.is_regular(path):
-        raise PicksError(
-            str(path), "a picks file must be a regular file, not a link, folder or pipe"
-        )
+        raise _error(path, None, "a picks file must be a regular file, not a link, folder or pipe")
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise PicksError(str(path), f"the picks cannot be read: {error.strerror}") from None
+        raise _error(path, None, f"the picks cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST:
-        raise PicksError(
-            str(path), f"the picks file is larger than {_LARGEST >> 20} MiB; delete rows"
-        )
+        fault = f"the picks file is larger than {_LARGEST >> 20} MiB; delete rows"
+        raise _error(path, None, fault)
     if lfs.read(path) is not None:
-        raise PicksError(str(path), lfs.NOTICE)
+        raise _error(path, None, lfs.NOTICE)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -332,5 +329,5 @@ def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     return Pick(job, output, Verdict(verdict), note)
 
 
-def _error(path: Path, line: int, fault: str) -> PicksError:
-    return PicksError(f"{path}:{line}", fault, line)
+def _error(path: Path, line: int | None, fault: str) -> PicksError:
+    return PicksError(str(path) if line is None else f"{path}:{line}", fault, line or 1)

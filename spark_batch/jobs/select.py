@@ -70,8 +70,8 @@ def parse(text: str) -> tuple[Clause, ...]:
     at = 0
     while at < len(text) or not found:
         match = _CLAUSE.match(text, at)
-        written = _written(match["values"]) if match else ()
-        values = tuple(map(_pattern, written))
+        written = tuple(map(str.strip, _VALUE.findall(match["values"]))) if match else ()
+        values = tuple(escape(word[1:-1]) if word[:1] == '"' else word for word in written)
         if (
             match is None
             or not values
@@ -87,14 +87,6 @@ def parse(text: str) -> tuple[Clause, ...]:
         found.append(Clause(match["axis"], values, match["sign"] == "!=", written))
         at = match.end()
     return tuple(found)
-
-
-def _written(text: str) -> tuple[str, ...]:
-    return tuple(value.strip() for value in _VALUE.findall(text))
-
-
-def _pattern(written: str) -> str:
-    return escape(written[1:-1]) if written[:1] == '"' else written
 
 
 def facts(record: JobRecord, models: Models) -> Facts:
@@ -191,17 +183,16 @@ class Chooser:
         """
         facts = self._with_verdict(facts)
         return any(
-            any(self._is_flagged(clause) for clause in term)
+            any(
+                clause.axis == "status" and not clause.negated and FLAGGED in clause.patterns
+                for clause in term
+            )
             and all(self._holds(clause, facts) for clause in term)
             for term in self._terms
         )
 
     def _with_verdict(self, facts: Facts) -> Facts:
         return {_PICK: tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
-
-    @staticmethod
-    def _is_flagged(clause: Clause) -> bool:
-        return clause.axis == "status" and not clause.negated and FLAGGED in clause.patterns
 
     def _holds(self, clause: Clause, facts: Facts) -> bool:
         matched = False

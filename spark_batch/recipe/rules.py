@@ -140,9 +140,6 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
     }
     takes = {take: str(take) for block in blocks for take in range(1, block.takes + 1)}
 
-    def size(item: Node, here: str) -> Collection[SizeIdentity]:
-        return _identities(item, here, axes.models, findings)
-
     def text(item: Node, _: str) -> Collection[str]:
         return (item.text(),)
 
@@ -152,7 +149,7 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
         models=names("model", tuple(model.name for model in axes.models)),
         inputs=names("input", axes.known.inputs),
         prompts=names("prompt", axes.known.prompts),
-        sizes=values("size", sizes, size),
+        sizes=values("size", sizes, lambda item, at: _identities(item, at, axes.models, findings)),
         scales=values("scale", scales, lambda item, _: (number(item) + 0.0,)),
         seeds=values("seed", seeds, lambda item, _: (whole(item),)),
         takes=values("take", takes, lambda item, _: (whole(item),)),
@@ -187,7 +184,9 @@ def _parameters(
     for name, value in (pair for combination in combinations for pair in combination):
         known.setdefault(name, {})[value] = value_text(value)
     wanted = {
-        name: _values(given, f"{where}.{name}", values, _parameter, findings)
+        name: _values(
+            given, f"{where}.{name}", values, lambda item, _: (parameter_value(item),), findings
+        )
         for name, values in known.items()
         if name not in axes.variables and (given := node.get(name)) is not None
     }
@@ -198,10 +197,6 @@ def _parameters(
         for combination in combinations
         if all(dict(combination).get(name) in values for name, values in wanted.items())
     )
-
-
-def _parameter(item: Node, _where: str) -> Collection[Any]:
-    return (parameter_value(item),)
 
 
 def _values(
