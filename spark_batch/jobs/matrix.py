@@ -244,7 +244,6 @@ def _tails(
 
 
 def _inner(parameters: _Combinations) -> frozenset[str]:
-    """The names of the innermost axes."""
     return frozenset((*_INNER, *(name for combination in parameters for name, _ in combination)))
 
 

@@ -68,7 +68,6 @@ def schema(name: str) -> Schema:
 
 
 def _files() -> dict[str, Path]:
-    """The files of the schemas, by the schemas' names."""
     folder = schema_folder()
     return {name_of(path.name): path for path in (*_in(folder), *_in(folder / _MODELS))}
 

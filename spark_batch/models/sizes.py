@@ -82,7 +82,6 @@ def _closest(widths: range, heights: range, picture: Sides, area: int) -> Sides 
 
 
 def _multiple(side: float, step: int) -> int:
-    """The multiple of `step` that is closest to a side."""
     return math.floor(side / step + 0.5) * step
 
 

@@ -114,7 +114,6 @@ def _beginning() -> re.Pattern[str]:
 
 
 def _keys(schema: Any) -> set[str]:
-    """The names of all keys in a schema."""
     if not isinstance(schema, dict):
         return set()
     return set(schema.get("properties", ())).union(*map(_keys, schema.values()))

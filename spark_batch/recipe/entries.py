@@ -179,7 +179,6 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
 
 
 def _near(folder: Path, text: str, findings: Findings) -> str:
-    """A hint at a file with a similar name in the same folder."""
     file, slashes = folder / text, text.replace("\\", "/")
     if slashes != text and globs.holds((folder / slashes).is_file):
         return f"; write {quoted(slashes)}"
@@ -230,7 +229,6 @@ def _glob(
 
 
 def _no_match(pattern: str, folder: Path) -> str:
-    """The error for a glob that matches no file."""
     where = "" if Path(pattern).is_absolute() else f" in {quoted(str(folder))}"
     found = _other_case((pattern,), folder)
     hint = f"; {differing(found, 'it', folder)}" if found else ""

@@ -132,7 +132,6 @@ def _written(value: object) -> str | None:
 
 
 def _fault(value: object) -> str:
-    """The error for a value that a recipe cannot have."""
     if isinstance(value, Real | Decimal):
         return "the number is too large, too small or not finite"
     return f"a value of the type {_type(value)} is not allowed in a recipe; use a text or a number"

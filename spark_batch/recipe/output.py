@@ -247,7 +247,6 @@ def _collision(first: Job, second: Job, texts: Mapping[str, str]) -> str:
 
 
 def _facts(job: Job) -> dict[str, str]:
-    """The axes of a job, as messages show them."""
     return {
         "model": job.model,
         "input": job.input.id,

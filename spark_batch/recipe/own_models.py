@@ -100,7 +100,6 @@ def _model(item: Node, where: str, base: Path, findings: Findings) -> Model | No
 
 
 def _own_model(item: Node, text: str, where: str, base: Path, findings: Findings) -> Model | None:
-    """The model that a file describes; errors in it have their line and column there."""
     if not entries.exists(item, text, where, base, findings):
         return None
     model, found = _described(base / text)
@@ -157,7 +156,6 @@ def _check_parts(root: Node, findings: Findings) -> None:
 
 
 def _check_required(node: Node | None, known: tuple[str, ...], findings: Findings) -> None:
-    """Report names of required parameters that the model does not have."""
     for item in () if node is None else node.items():
         name = item.text()
         if name not in known:
@@ -202,7 +200,6 @@ def _check_parameter(name: str, node: Node, where: str, fault: Fault) -> None:
 
 
 def _check_bounds(node: Node, where: str, fault: Fault) -> None:
-    """Report a lower bound above the upper one."""
     known = plain_values(node)
     for low, high in _BOUNDS:
         if low in known and high in known and known[low] > known[high]:
@@ -222,7 +219,6 @@ def _schemas(node: Node, where: str) -> Iterator[tuple[Node, str]]:
 
 
 def _check_sizes(names: Node, parameters: Mapping[str, Node], fault: Fault) -> None:
-    """Report named sizes that cannot be sent to the model."""
     where, items = "sizeName", _part(names, "oneOf").items()
     known = [_part(item, "const").text() for item in items]
     default = names.get("default")

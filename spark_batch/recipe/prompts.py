@@ -243,7 +243,6 @@ def _combination(values: Mapping[str, str]) -> str:
 def _tokens(
     node: Node, name: ids.Named, names: tuple[str, ...], findings: Findings
 ) -> tuple[Token, ...] | None:
-    """The tokens of a text; None with errors."""
     tokens = tuple(template_tokens(name.what))
     right = True
     for token in tokens:

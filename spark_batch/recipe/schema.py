@@ -59,7 +59,6 @@ def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[st
 
 
 def _judged(fault: Fault, part: str, shown: str) -> str:
-    """The message about a value, or about one inside of it."""
     if fault.keyword == "additionalProperties":
         return f"unknown key {quoted(wording.unknown(fault)[0])}{_choices(wording.known(fault))}"
     if absent := wording.missing(fault):

@@ -99,7 +99,6 @@ def _odd_before(mark: Mark, context: Any, lines: tuple[str, ...]) -> tuple[Mark,
 
 
 def _explained(problem: str, character: str) -> str:
-    """The message for a parser's problem; `character` is the one where it stopped."""
     if character == "\t" and "start any token" in problem:
         return TAB
     for part, words in _EXPLAINED:

@@ -139,7 +139,6 @@ def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
 
 
 def _truth_hint(text: str) -> str:
-    """Advice for a text that stands for true or false."""
     word = _TRUTH.get(text.strip().lower())
     return f"; write {word}, without quotes" if word else ""
 
@@ -157,7 +156,6 @@ def _whole_hint(text: str, whole: str) -> str:
 
 
 def _number_hint(text: str) -> str:
-    """Advice for a text that looks like a number."""
     if isinstance(resolve(text), int | float):
         return "; remove the quotes"
     odd = next((character for character in text if not character.isascii()), None)

@@ -166,7 +166,6 @@ def _check_sheets(parts: dict[str, bytes]) -> None:
 
 
 def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
-    """Measure a part. Raises Refused for a part that is not XML."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _no_doctype  # it may define texts that multiply
