@@ -46,7 +46,7 @@ def load_models(paths: Sequence[Path]) -> Models:
     return models.of_recipe(*found)
 
 
-def _fetch_address(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:
+def _fetch_address(address: str, output: Path, fit: Fit | None, rules: PictureRules) -> Fetched:
     """`remote_inputs.fetch`, imported when a recipe names an address."""
     from spark_batch.pictures.reading import MAX_FITTED_BYTES
     from spark_batch.project.remote_inputs import fetch

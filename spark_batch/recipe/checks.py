@@ -12,7 +12,7 @@ from spark_batch.models import schemas
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import shown
 from spark_batch.recipe.variants import number
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import Token, letters, one_line, quoted, suggestion, template_tokens
 
 _LONGEST_LABEL = 120  # characters
@@ -21,8 +21,7 @@ _LONGEST_LABEL = 120  # characters
 def read(node: Node | None, names: Sequence[str] | None, findings: Findings) -> tuple[Check, ...]:
     """The checks of a recipe; `names` are the variables of its jobs, None where unknown."""
     found: dict[str, Check] = {}
-    for at, item in enumerate(() if node is None else node.items()):
-        where = f"checks[{at}]"
+    for item, where in placed_items(node, "checks"):
         check = _check(item, where, names, findings)
         if check is None:
             continue

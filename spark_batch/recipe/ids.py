@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from spark_batch.models import schemas
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import picture_id, quoted
 
 _SHOWN = 10  # values that a message lists
@@ -68,24 +68,23 @@ def chosen(
     """
     exact = frozenset(known)
     found: set[str] = set()
-    for at, item in enumerate(node.items()):
+    for at, (item, path) in enumerate(placed_items(node, where)):
         text = item.text().strip()
         change = found.update
         if text.startswith("!"):
             text, change = text[1:].strip(), found.difference_update
             if at == 0:
                 found.update(known)
-        place = item.mark, item_path(node, where, at)
         if text in exact:
             change((text,))
-        elif globs.is_glob(text) and not findings.may_match(len(known), *place):
+        elif globs.is_glob(text) and not findings.may_match(len(known), item.mark, path):
             break
         elif matches := _matches(text, kind, known):
             change(matches)
         else:
             hint = findings.suggestion(text, known) or f"; choose one of {listed(known)}"
             message = f"no {kind} has the id {quoted(text)}{hint}"
-            findings.error(place[0], code="no-such-id", path=place[1], message=message)
+            findings.error(item.mark, code="no-such-id", path=path, message=message)
     return frozenset(found)
 
 
@@ -107,11 +106,6 @@ class Known:
     inputs: tuple[str, ...] | None
     prompts: tuple[str, ...] | None
     doubtful: frozenset[str]
-
-
-def item_path(node: Node, where: str, at: int) -> str:
-    """The path of a value that may be given alone or in a list."""
-    return f"{where}[{at}]" if isinstance(node.value, tuple) else where
 
 
 def listed(texts: tuple[str, ...]) -> str:

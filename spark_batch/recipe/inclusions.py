@@ -14,7 +14,7 @@ from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.per_input import Refuse
 from spark_batch.recipe.schema import start
 from spark_batch.recipe.variants import combined
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import quoted
 
 _FIELDS = {"size": "sizes", "scale": "scales", "seed": "seeds", "takes": "takes"}
@@ -35,8 +35,7 @@ def inclusions(
     repeats = Repeats(matrix_blocks)
     size_names = {name for block in matrix_blocks for name in block.model.sizes}
     found: list[Block] = []
-    for at, item in enumerate(() if node is None else node.items()):
-        where = f"include[{at}]"
+    for item, where in placed_items(node, "include"):
         chosen = _models(item, where, matrix_blocks, findings)
         blocks: list[Block] = []
         for name, part in findings.by_model(dict.fromkeys(block.model.name for block in chosen)):
@@ -58,8 +57,7 @@ def check_required(blocks: Iterable[Block], root: Node, findings: Findings) -> N
 
     Those of rows are reported at the row, where they are read.
     """
-    entries = root.get("include")
-    places = {f"include[{at}]": node for at, node in enumerate(entries.items() if entries else ())}
+    places = {path: node for node, path in placed_items(root.get("include"), "include")}
     top = root.get("variants") or root.get("model") or root
     absent = dict.fromkeys(
         (block.origin, block.model.name, axis)
@@ -88,8 +86,7 @@ def _models(
 
 def check_inclusions(recipe: Recipe, node: Node | None, findings: Findings) -> None:
     """Warn about entries whose jobs all exist already."""
-    for at, item in enumerate(() if node is None else node.items()):
-        path = f"include[{at}]"
+    for item, path in placed_items(node, "include"):
         blocks = tuple(block for block in recipe.blocks if block.origin == path)
         if matrix.count_jobs(replace(recipe, blocks=blocks)) == 0:
             message = "this adds nothing: all of its jobs exist already"

@@ -25,7 +25,7 @@ from spark_batch.recipe.entries import (
     url_name,
 )
 from spark_batch.recipe.globs import Surroundings
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import quoted
 
 
@@ -49,8 +49,7 @@ def read(
     """
     folder, before = around.folder, findings.errors
     entries: list[InputEntry] = []
-    for at, item in enumerate(node.items()):
-        where = f"inputs[{at}]"
+    for item, where in placed_items(node, "inputs"):
         if _taken_out(item) is not None:
             entries = _without(entries, item, where, folder, findings)
         else:
@@ -182,9 +181,9 @@ def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | N
     """
     found = [picture.input.id for picture in listed]
     known = {picture.where for picture in listed}
-    for at, item in enumerate(() if node is None else node.items()):
+    for item, where in placed_items(node, "inputs"):
         given = item.get("id") or item.get("path") or item.get("url") or item
-        if f"inputs[{at}]" in known:
+        if where in known:
             continue
         if isinstance(given.value, Mapping | tuple) or globs.is_glob(given.text()):
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
@@ -46,16 +46,12 @@ T = TypeVar("T")
 ProbeByRules = Callable[[Path, Fit | None, PictureRules], Picture]
 
 
-class FetchAddress(Protocol):
-    """Gives the picture at an address of an object store, or raises PictureError."""
-
-    def __call__(
-        self, address: str, output: Path, *, fit: Fit | None, rules: PictureRules
-    ) -> Fetched:
-        """The picture as a file below the output folder `output`; its pixels are not checked."""
+# Gives the picture at an address of an object store as a file below the output folder, its pixels
+# unchecked, or raises PictureError.
+FetchByRules = Callable[[str, Path, Fit | None, PictureRules], Fetched]
 
 
-def nothing_fetched(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:
+def nothing_fetched(address: str, output: Path, fit: Fit | None, rules: PictureRules) -> Fetched:
     """Refuses every address."""
     raise PictureError(f"{address}: addresses of object stores are not read here")
 
@@ -74,7 +70,7 @@ def load(
     *,
     probe: ProbeByRules,
     find: FindGenerated = nothing_generated,
-    fetch: FetchAddress = nothing_fetched,
+    fetch: FetchByRules = nothing_fetched,
     values: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Read and check a recipe and its pictures, without API key.
@@ -109,13 +105,13 @@ def load(
     return Loaded(recipe, _not_silenced(findings, root.get("silence")), findings.of(NOTE))
 
 
-def _fetching(fetch: FetchAddress, rules: PictureRules) -> Fetch:
+def _fetching(fetch: FetchByRules, rules: PictureRules) -> Fetch:
     """What reads the picture at an address, if `output` has no errors."""
 
     def fetch_input(address: str, output: Path | None, fit: Fit | None) -> Fetched:
         if output is None:
             raise PictureError(f"{address} is not read: `output` has errors")
-        return fetch(address, output, fit=fit, rules=rules)
+        return fetch(address, output, fit, rules)
 
     return fetch_input
 

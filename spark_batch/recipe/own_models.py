@@ -16,7 +16,7 @@ from spark_batch.recipe import entries, yaml
 from spark_batch.recipe.diagnostics import Findings, error_of
 from spark_batch.recipe.schema import check_by, judge, plain_values, shown
 from spark_batch.recipe.validators import INPUT_SIZE
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import quoted
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def read_models(root: Node, base: Path, findings: Findings) -> Models:
     """
     node = root.get("model")
     found: dict[str, Model] = {}
-    for at, item in enumerate(() if node is None else node.items()):
-        where = f"model[{at}]" if node is not None and item is not node else "model"
+    for item, where in placed_items(node, "model"):
         model = _model(item, where, base, findings) if isinstance(item.value, str) else None
         if model is None:
             continue

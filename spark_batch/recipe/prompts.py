@@ -17,7 +17,7 @@ from spark_batch.models import Models
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.schema import judge, shown
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import Token, prompt_id, quoted, seen, slug, suggestion, template_tokens
 
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
@@ -53,8 +53,7 @@ def read(
     `columns` are the variables of a table whose rows the prompts are for, None without one.
     """
     found, named, count = [], [], 0
-    for at, item in enumerate(node.items()):
-        where = f"prompts[{at}]"
+    for item, where in placed_items(node, "prompts"):
         name = _named(item, where)
         named.append(name)
         values = _variables(item.get("vars"), f"{where}.vars", reserved(models), findings)
@@ -177,14 +176,13 @@ def _variables(node: Node | None, where: str, taken: frozenset[str], findings: F
 def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     """The values of a variable; reports duplicates, which would be paid for twice."""
     first: dict[tuple[str, str], Node] = {}
-    for at, item in enumerate(node.items()):
+    for item, here in placed_items(node, where):
         known = first.setdefault((slug(item.text()), seen(item.text())), item)
         if known is not item:
             where_first = findings.where(known.mark)
             message = f"{shown(item)} is given twice, first {where_first}; remove one"
             if known.text() != item.text():
                 message += ": they differ in white space or invisible characters only"
-            here = f"{where}[{at}]"
             findings.error(item.mark, code="duplicate-value", path=here, message=message)
     return tuple(item.text() for item in node.items())
 

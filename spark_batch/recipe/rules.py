@@ -24,7 +24,7 @@ from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, parameter_value, size_label, size_of, whole
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import quoted
 
 _AXES = ("model", "input", "prompt", "take")
@@ -40,10 +40,9 @@ def exclusions(
     Reports unknown axes, and values that the axis does not have. Does not check names that may
     refer to entries with errors.
     """
-    items = () if node is None else node.items()
     axes = _Axes(_distinct(blocks), _variables(blocks), known)
     return tuple(
-        _exclusion(item, f"exclude[{at}]", axes, findings) for at, item in enumerate(items)
+        _exclusion(item, where, axes, findings) for item, where in placed_items(node, "exclude")
     )
 
 
@@ -211,8 +210,7 @@ def _values(
     `meant` returns what a value means to the recipe's models; nothing for a value with errors.
     """
     found: set[T] = set()
-    for at, item in enumerate(node.items()):
-        here = ids.item_path(node, where, at)
+    for item, here in placed_items(node, where):
         values = meant(item, here)
         found.update(values)
         if values and known.keys().isdisjoint(values):

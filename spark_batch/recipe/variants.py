@@ -16,7 +16,7 @@ from spark_batch.models import names as shipped_models
 from spark_batch.recipe import schema, validators
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, placed_items
 from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
@@ -195,8 +195,7 @@ def _values(
     """The values of an axis; reports duplicates, which would be paid for twice."""
     first: dict[Hashable, Node] = {}
     values: list[T] = []
-    for at, item in enumerate(node.items()):
-        here = f"{where}[{at}]" if isinstance(node.value, tuple) else where
+    for item, here in placed_items(node, where):
         value = read(item, here)
         if value is None:
             continue

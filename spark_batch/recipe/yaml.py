@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,15 @@ class Node:
     def text(self) -> str:
         """The text of a scalar, as written."""
         return self.raw
+
+
+def placed_items(node: Node | None, path: str) -> Iterator[tuple[Node, str]]:
+    """The items of a section, none without it, each with its path: `inputs[0]`.
+
+    A value that stands for a list of one has the path of the section.
+    """
+    for at, item in enumerate(() if node is None else node.items()):
+        yield item, path if item is node else f"{path}[{at}]"
 
 
 def read(path: Path) -> tuple[Node | None, Findings]:
