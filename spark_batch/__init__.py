@@ -70,61 +70,27 @@ if TYPE_CHECKING:
     from spark_batch.version import __version__ as __version__
 
 _HOMES = {
-    "engine.events": (
-        "BecameUncertain",
-        "Done",
-        "Event",
-        "Expired",
-        "Failed",
-        "Halted",
-        "Note",
-        "Submitted",
-        "Unfinished",
-    ),
-    "engine.planner": ("Action",),
+    "engine.events": "BecameUncertain Done Event Expired Failed Halted Note Submitted Unfinished",
+    "engine.planner": "Action",
     "errors": (
-        "CheckpointDamaged",
-        "CheckpointError",
-        "CheckpointLocked",
-        "ExitCode",
-        "ManifestError",
-        "OutputError",
-        "PictureError",
-        "RecipeError",
-        "SparkBatchError",
-        "UsageError",
+        "CheckpointDamaged CheckpointError CheckpointLocked ExitCode ManifestError OutputError "
+        "PictureError RecipeError SparkBatchError UsageError"
     ),
-    "jobs": ("Status",),
-    "python.looking": (
-        "merge",
-        "plan",
-        "read_manifest",
-        "resolve",
-        "status",
-        "validate",
-    ),
-    "python.planned": ("PlannedJob",),
+    "jobs": "Status",
+    "python.looking": "merge plan read_manifest resolve status validate",
+    "python.planned": "PlannedJob",
     "python.results": (
-        "MergeResult",
-        "PlanResult",
-        "RunInterrupted",
-        "RunResult",
-        "StatusResult",
-        "ValidationResult",
+        "MergeResult PlanResult RunInterrupted RunResult StatusResult ValidationResult"
     ),
-    "python.running": (
-        "rescue",
-        "retry",
-        "run",
-    ),
-    "python.tables": ("JobList",),
-    "python.watching": ("Progress",),
-    "recipe": ("Diagnostic",),
-    "reports.results": ("JobResult",),
-    "version": ("__version__",),
+    "python.running": "rescue retry run",
+    "python.tables": "JobList",
+    "python.watching": "Progress",
+    "recipe": "Diagnostic",
+    "reports.results": "JobResult",
+    "version": "__version__",
 }
 
-__all__ = [name for names in _HOMES.values() for name in names]
+__all__ = [name for names in _HOMES.values() for name in names.split()]
 __getattr__ = attributes(__name__, _HOMES)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def attributes(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], object]:
+def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     """The `__getattr__` of `package`; `homes` lists the names by module below spark_batch.
 
     A name is an attribute of its module, or a module in it. mypy and readers find the same names
     in the package's imports under TYPE_CHECKING.
     """
-    modules = {name: module for module, names in homes.items() for name in names}
+    modules = {name: module for module, names in homes.items() for name in names.split()}
 
     def __getattr__(name: str) -> object:
         if name not in modules:

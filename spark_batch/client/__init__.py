@@ -36,14 +36,7 @@ __all__ = [
     "check_network",
 ]
 _HOMES = {
-    "client.address": ("check_base_url", "check_key"),
-    "client.tasks": (
-        "NETWORK_VARIABLES",
-        "Downloader",
-        "TaskClient",
-        "TaskReader",
-        "Timeouts",
-        "check_network",
-    ),
+    "client.address": "check_base_url check_key",
+    "client.tasks": "NETWORK_VARIABLES Downloader TaskClient TaskReader Timeouts check_network",
 }
 __getattr__ = attributes(__name__, _HOMES)

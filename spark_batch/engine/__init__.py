@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 # `plan` and `status` need the planner alone.
 _HOMES = {
-    "engine.calls": ("Clock",),
-    "engine.cluster": ("Cluster",),
-    "engine.driver": ("Driver",),
-    "engine.processes": ("WorkerProcesses",),
-    "engine.workers": ("Executors", "sender", "threads"),
+    "engine.calls": "Clock",
+    "engine.cluster": "Cluster",
+    "engine.driver": "Driver",
+    "engine.processes": "WorkerProcesses",
+    "engine.workers": "Executors sender threads",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

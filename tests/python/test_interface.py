@@ -50,14 +50,14 @@ def test_type_checkers_find_the_names_that_can_be_imported(package: ModuleType) 
     """The imports under TYPE_CHECKING and the names that are imported at first use are the same."""
     tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
     imports = [
-        alias.asname
+        alias.name
         for node in tree.body
         if isinstance(node, ast.If)
         for found in node.body
         if isinstance(found, ast.ImportFrom)
         for alias in found.names
     ]
-    assert sorted(map(str, imports)) == sorted(package.__all__)
+    assert sorted(imports) == sorted(package.__all__)
     assert all(getattr(package, name) is not None for name in package.__all__)
 
 
