@@ -146,7 +146,7 @@ def _error(step: Step, models: Models) -> dict[str, str | None] | None:
 def _sums(plan: project.Plan) -> dict[str, Any]:
     """The sums, complete once every step of the plan has been taken."""
     count, spent = plan.left_over()
-    forecast, money = plan.forecast, plan.money()
+    forecast, money = plan.forecast, plan.checkpoint.money()
     return {
         "recipe": plan.recipe.name,
         "output_dir": str(plan.layout.output_dir),

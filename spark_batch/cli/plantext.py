@@ -263,7 +263,7 @@ def _whole_lines(plan: project.Plan) -> Iterator[str]:
     """What all jobs would cost that the sample is taken from."""
     if plan.sample is None or not plan.whole.total(COSTS):
         return
-    jobs, spent = counted(plan.sample.total, "job"), plan.money().spent
+    jobs, spent = counted(plan.sample.total, "job"), plan.checkpoint.money().spent
     text = f"all {jobs}: {counted(plan.whole.total(COSTS), 'picture')} to create"
     if plan.whole.unpriced:
         yield f"{text}; their cost is known once the sample is made"
@@ -289,7 +289,7 @@ def _left_over_lines(plan: project.Plan) -> Iterator[str]:
 
 
 def _money_lines(plan: project.Plan) -> list[str]:
-    money, forecast, limit = plan.money(), plan.forecast, plan.recipe.run.max_cost
+    money, forecast, limit = plan.checkpoint.money(), plan.forecast, plan.recipe.run.max_cost
     spent = f"{standing.spent(plan.layout, money.spent)} so far{standing.pending(money)}"
     bound = "" if limit is None else f", limit {limit} USD"
     if not forecast.total(COSTS):

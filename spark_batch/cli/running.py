@@ -80,29 +80,30 @@ def _run(
     values: github.Values,
 ) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
-        session.print_adopted(prepared.adopted, prepared.layout)
+        plan, layout = prepared.plan, prepared.plan.layout
+        session.print_adopted(plan.adopted, layout)
         if options.reroll or prepared.idle:
-            session.print_further(prepared.layout, reroll=options.reroll)
+            session.print_further(layout, reroll=options.reroll)
         _print_shard_budget(prepared)
-        for note in filter(None, (prepared.shared, prepared.verdicts)):
+        for note in filter(None, (plan.ownership.shared(), plan.verdicts.note())):
             print_wrapped(f"note: {note}", err=True)
         if not prepared.idle and not yes:
             _confirm(prepared)
         result = prepared.execute(_watch(prepared, events))
     _conclude(prepared, result)
     session.print_pointers(result.forecast.causes)
-    session.print_reports(result.written, prepared.layout)
+    session.print_reports(result.written, layout)
     if options.shard is not None:
-        merge = standing.command_line("merge", prepared.layout.whole)
+        merge = standing.command_line("merge", layout.whole)
         print_wrapped(f"`{merge}` joins the shards", err=True)
     if step := _next_step(prepared, result):
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)
-    page = project.FORMATS["html"].path(prepared.layout)
+    page = project.FORMATS["html"].path(layout)
     if open_it and page in result.written.paths:
         session.open_page(page.absolute().as_uri(), shown(page))
-    github_exit_code = github.publish(recipe.path, prepared.layout, values=values)
+    github_exit_code = github.publish(recipe.path, layout, values=values)
     return result.exit_code or github_exit_code
 
 
@@ -115,7 +116,7 @@ def _next_step(prepared: project.PreparedRun, result: project.RunResult) -> str 
         name, more = "plan", ["--out", str(options.plan)]
     return standing.next_step(
         result.counts,
-        prepared.layout,
+        prepared.plan.layout,
         *more,
         name=name,
         unrestored=result.tally.unrestored,
@@ -125,8 +126,8 @@ def _next_step(prepared: project.PreparedRun, result: project.RunResult) -> str 
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
     """Show a run, and log its events."""
-    currency = standing.currency(is_preview=prepared.layout.is_preview)
-    show = partial(watch, codes=prepared.recipe.models.errors, currency=currency)
+    currency = standing.currency(is_preview=prepared.plan.layout.is_preview)
+    show = partial(watch, codes=prepared.plan.recipe.models.errors, currency=currency)
     if events is None:
         return show
 
@@ -139,7 +140,7 @@ def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> p
 
 def _print_shard_budget(prepared: project.PreparedRun) -> None:
     """Print this shard's part of max_cost."""
-    shard, limit = prepared.options.shard, prepared.recipe.run.max_cost
+    shard, limit = prepared.options.shard, prepared.plan.recipe.run.max_cost
     if shard is not None and limit is not None:
         print_wrapped(
             f"shard {shard}: budget {limit} USD, its share of max_cost (`merge` redistributes what"
@@ -153,7 +154,7 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
     No confirmation for a saved plan: it was reviewed and has its own cost ceiling.
     """
-    new = prepared.forecast.total(COSTS) - prepared.forecast.beyond_limit
+    new = prepared.plan.forecast.total(COSTS) - prepared.plan.forecast.beyond_limit
     if not new or prepared.options.sandbox or prepared.bound is not None:
         return
     session.confirm(_question(prepared, new), declined="nothing was sent")
@@ -161,9 +162,9 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
 def _question(prepared: project.PreparedRun, new: int) -> str:
     """The question whether to create `new` pictures, or those before the limit on the cost."""
-    forecast, pictures = prepared.forecast, counted(new, "picture")
+    forecast, pictures = prepared.plan.forecast, counted(new, "picture")
     if stop := forecast.stop:
-        limit = f"up to the limit of {prepared.recipe.run.max_cost} USD"
+        limit = f"up to the limit of {prepared.plan.recipe.run.max_cost} USD"
         return f"Create {stop.made} of {pictures} for about {stop.cost} USD, {limit}?"
     if forecast.unpriced:
         return f"Create {pictures} at a price that is not known?"
@@ -172,7 +173,7 @@ def _question(prepared: project.PreparedRun, new: int) -> str:
 
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     """Print the result on stdout: what was made, and the number of jobs by status."""
-    tally, layout, counts = result.tally, prepared.layout, result.counts
+    tally, layout, counts = result.tally, prepared.plan.layout, result.counts
     if result.idle:
         kept = counted(result.forecast.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {kept} done")

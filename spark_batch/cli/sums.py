@@ -81,7 +81,7 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
 def _spent(plan: project.Plan) -> dict[int, Decimal]:
     """What all attempts of each job have cost in USD, by its key."""
     spent: dict[int, Decimal] = defaultdict(Decimal)
-    for key, cost in plan.costs():
+    for key, cost in plan.checkpoint.costs():
         spent[key] += cost or 0
     return spent
 

@@ -34,8 +34,8 @@ class Base:
     """What a plan is compared with: the jobs of a recipe at a commit, or the rows of a manifest.
 
     `given` is the user's argument. `commit` is None for a manifest. `costs` are in USD by key, as
-    in `Plan.costs`, `made` are the pictures by job, and `unnamed` the outputs of rows without a
-    file, which were made up; only a manifest has them.
+    in `CheckpointReader.costs`, `made` are the pictures by job, and `unnamed` the outputs of rows
+    without a file, which were made up; only a manifest has them.
     """
 
     given: str

@@ -124,7 +124,7 @@ class Comparison:
         self.plan = plan
         self.base = against
         self.totals = Totals()
-        self._costs = _summed(plan.costs(), against.costs)
+        self._costs = _summed(plan.checkpoint.costs(), against.costs)
         self._taken = bytearray(len(against.lines))
         self._names: dict[str, int] = {}
         self._keys: dict[str, list[int]] = {}

@@ -64,7 +64,8 @@ class _EarlierPictures:
             return None
         made = self._made.get(entry.before.key)
         if made is None and entry.before.key != entry.job.key:
-            picture = self._plan.last_picture(entry.before.key)
+            attempts = self._plan.checkpoint.attempts_of(entry.before.key)
+            picture = next((one.picture for one in reversed(attempts) if one.picture), None)
             if picture is not None:
                 file = f"{entry.before.output}{pictures.extension(picture)}"
                 made = Made(picture.sha256, file)

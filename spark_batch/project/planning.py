@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -12,22 +12,23 @@ from itertools import chain
 from pathlib import Path
 
 from spark_batch import client, pictures
-from spark_batch.checkpoint import Charge, CheckpointReader, Money
+from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Quoted
 from spark_batch.engine.budget import Prices, room
 from spark_batch.engine.forecast import Forecast
-from spark_batch.engine.planner import COSTS, WORK, Action, Scope, Step, plan_actions
+from spark_batch.engine.planner import COSTS, WORK, Action, Cause, Scope, Step, plan_actions
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Job, Kind, Picture, Recipe
-from spark_batch.jobs.sample import Sample, SampleSize
-from spark_batch.jobs.select import Chooser
+from spark_batch.jobs import Job, Kind, Recipe, record_of
+from spark_batch.jobs.sample import Axes, SampleSize
+from spark_batch.jobs.sample import sample as sample_of
+from spark_batch.jobs.select import axis_values, facts
 from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.rerolling import with_further_takes
-from spark_batch.project.selecting import chooser_with, sample_of, sampled
+from spark_batch.project.selecting import chooser_of
 from spark_batch.project.verdicts import EarlierVerdicts
 
 MAX_QUESTIONS = 20  # quotes to ask for; a request carries a whole picture
@@ -47,11 +48,12 @@ class PlanSnapshot:
 
 
 class Plan:
-    """What a run would do, job by job; `forecast` sums up the steps that have been taken.
+    """What a run does, job by job; `forecast` sums up the steps that have been taken.
 
-    `adopted` is what a run would first adopt from the manifest. `prices` has the prices for
-    estimates. `sample` is the sample that is planned, if any, and `whole` the forecast for the
-    selection that it is taken from. `ownership` and `verdicts` have looked at the steps taken.
+    `recipe` has a shard's part of the limit, and `layout` the further takes. `adopted` is what was
+    adopted from the manifest, or would be. `prices` has the prices for estimates. `sample` is the
+    sample that is planned, if any, and `whole` the forecast for the selection that it is taken
+    from. `ownership` and `verdicts` have looked at the steps taken.
     """
 
     def __init__(
@@ -62,36 +64,43 @@ class Plan:
         *,
         adopted: adopting.Adoption,
         only: tuple[str, ...] = (),
-        charges: Iterable[Charge] = (),
         sample: SampleSize | None = None,
         retry: bool = False,
+        reroll: bool = False,
+        further: bool = True,
+        limit: int | None = None,
     ) -> None:
-        self.retry = retry
-        self.recipe = recipe
+        if further:
+            layout = with_further_takes(recipe, layout, checkpoint, reroll=reroll)
+        self.recipe, charges = sharding.shard_budget(recipe, layout)
         self.layout = layout
+        self.checkpoint = checkpoint
         self.adopted = adopted
-        self.forecast = Forecast(attempts=recipe.run.attempts)
-        self.whole = Forecast(attempts=recipe.run.attempts)
-        self.sample: Sample | None = None
-        self._sample_size = sample
-        self._checkpoint = checkpoint
         self.only = only
-        self._picks = layout.read_picks() if only else None
+        self.prices = Prices(prices=recipe.prices, charges=chain(charges, checkpoint.charges()))
+        self.forecast = Forecast(attempts=recipe.run.attempts, limit=limit)
+        self.whole = Forecast(attempts=recipe.run.attempts)
         self.ownership = Ownership(recipe, layout, checkpoint)
-        self.verdicts = EarlierVerdicts(layout)
+        self.verdicts = EarlierVerdicts(layout, limit=limit)
+        self._retry = retry
+        # One for all passes: the verdicts are those that were read before the costs were shown.
+        self._chooser = chooser_of(only, layout)
+        self.sample = None if sample is None else sample_of(self._chosen(), sample)
         self._keys: set[int] = set()
         self._left_over = set(checkpoint.placed_lines(left_over=True))
         self._snapshot: PlanSnapshot | None = None
-        charges = chain(charges, checkpoint.charges())
-        self.prices = Prices(prices=recipe.prices, charges=charges)
 
     def steps(self, *, brief: bool = False) -> Iterator[Step]:
         """A step for every job in the recipe's order. Call it once.
 
-        With `brief`, which takes less time, steps that keep a picture have no attempt.
+        With `brief`, which takes less time, steps that keep a picture have no attempt. After the
+        last step, raises UsageError as `check` does.
         """
-        self.forecast.room = room(self.recipe.run.max_cost, self.money(), self.prices)
-        for step in self._sampled(brief=brief):
+        self.forecast.room = room(self.recipe.run.max_cost, self.checkpoint.money(), self.prices)
+        for found in self._survey(brief=brief):
+            if self.sample is not None and found.action is not Action.LEAVE:
+                self.whole.add(found, self.prices)
+            step = self._in_sample(found)
             self.forecast.add(step, self.prices)
             self.ownership.look(step)
             self.verdicts.look(step)
@@ -99,10 +108,15 @@ class Plan:
             if self._snapshot is not None and step.action in WORK:
                 self._snapshot.steps.append(step)
             yield step
+        self._chooser.check()
+
+    def uncounted(self, *, brief: bool = False) -> Iterator[Step]:
+        """The same steps, for a further pass: they are not summed up."""
+        return map(self._in_sample, self._survey(brief=brief))
 
     def snapshot(self) -> PlanSnapshot:
         """Start a snapshot for a saved plan, which `steps` then fills: call it before `steps`."""
-        self._snapshot = PlanSnapshot(self._checkpoint.fingerprint(), self._checkpoint.money())
+        self._snapshot = PlanSnapshot(self.checkpoint.fingerprint(), self.checkpoint.money())
         return self._snapshot
 
     def quote(self, *, env_file: Path | None = None) -> Quotes:
@@ -111,7 +125,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[Kind, Job] = {}
-        for step in sampled(self._survey(self._chooser()), self.sample):
+        for step in self.uncounted():
             if step.action in COSTS:
                 firsts.setdefault(step.job.kind, step.job)
         if not firsts:
@@ -121,53 +135,38 @@ class Plan:
         return quotes
 
     def check(self) -> None:
-        """Take the sample, and check the selection.
-
-        Raises UsageError when it names a value that no job has, or matches no job.
-        """
-        chooser = self._chooser()
-        if self._sample_size is not None:
-            self.sample = sample_of(
-                self.recipe,
-                self.layout,
-                self._checkpoint,
-                size=self._sample_size,
-                chooser=chooser,
-            )
-            chooser.check()
-        elif chooser:
-            for _ in self._survey(chooser):
+        """Raise UsageError when the selection names a value that no job has, or matches no job."""
+        if self._chooser and self.sample is None:
+            for _ in self._survey():
                 pass
-            chooser.check()
+        self._chooser.check()
 
-    def _sampled(self, *, brief: bool) -> Iterator[Step]:
-        """The steps, with those outside of the sample as LEAVE; `whole` counts all of them."""
-        steps = self._survey(self._chooser(), brief=brief)
-        return steps if self.sample is None else sampled(self._counted(steps), self.sample)
+    def _chosen(self) -> Iterator[tuple[str, Axes]]:
+        """The keys and axes of the chosen jobs."""
+        tried = self.checkpoint.tried() if self._chooser else set()
+        for job in self.layout.jobs(self.recipe):
+            last = self.checkpoint.last_attempt(job.key) if int(job.key, 16) in tried else None
+            job_facts = facts(record_of(job, last), self.recipe.models)
+            if self._chooser(job_facts):
+                yield job.key, axis_values(job_facts)
 
-    def _counted(self, steps: Iterable[Step]) -> Iterator[Step]:
-        for step in steps:
-            if step.action is not Action.LEAVE:
-                self.whole.add(step, self.prices)
-            yield step
+    def _in_sample(self, step: Step) -> Step:
+        """The step; one outside of the sample as LEAVE."""
+        if self.sample is None or step.job.key in self.sample or step.action is Action.LEAVE:
+            return step
+        reason = "left out by --sample"
+        return step._replace(action=Action.LEAVE, reason=reason, cause=Cause.LEFT_OUT, changes=())
 
-    def _chooser(self) -> Chooser:
-        return chooser_with(self.only, self.layout, self._picks)
-
-    def _survey(self, chooser: Chooser, *, brief: bool = False) -> Iterator[Step]:
+    def _survey(self, *, brief: bool = False) -> Iterator[Step]:
         self._keys = set()
+        attempts = self.recipe.run.attempts
         return plan_actions(
             self.layout.jobs(self.recipe),
-            reader=self._checkpoint,
-            scope=Scope(
-                self.layout.output_dir,
-                self.recipe.models,
-                self.recipe.run.attempts,
-                retry=self.retry,
-            ),
+            reader=self.checkpoint,
+            scope=Scope(self.layout.output_dir, self.recipe.models, attempts, retry=self._retry),
             seen=self._keys,
-            chosen=chooser or None,
-            again=chooser.names_flagged,
+            chosen=self._chooser or None,
+            again=self._chooser.names_flagged,
             brief=brief,
         )
 
@@ -183,26 +182,13 @@ class Plan:
             return None
         return self.prices.quoted(step.job.kind)
 
-    def money(self) -> Money:
-        """The money spent and reserved so far."""
-        return self._checkpoint.money()
-
-    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
-        """The cost of every attempt so far, by its job's key, as in `CheckpointReader.costs`."""
-        return self._checkpoint.costs()
-
-    def last_picture(self, key: str) -> Picture | None:
-        """The last picture made for a key, also for one that the recipe no longer has."""
-        made = (attempt.picture for attempt in reversed(self._checkpoint.attempts_of(key)))
-        return next(filter(None, made), None)
-
     def most(self) -> Decimal | None:
         """The upper bound of spending in USD: spent, reserved, and all attempts that may be made.
 
         At most the recipe's `max_cost`, unless that is exceeded already. When a price is unknown,
         it is `max_cost`, or None without one. Known once all steps have been taken.
         """
-        money, limit = self.money(), self.recipe.run.max_cost
+        money, limit = self.checkpoint.money(), self.recipe.run.max_cost
         if self.forecast.unbounded or money.unpriced:
             return limit
         so_far = money.spent + money.reserved
@@ -214,7 +200,7 @@ class Plan:
 
         Known once all steps have been taken.
         """
-        costs = self._checkpoint.job_costs()
+        costs = self.checkpoint.job_costs()
         gone = [cost for key, cost in costs if int(key, 16) not in self._keys]
         return len(gone), sum(gone, Decimal(0))
 
@@ -223,7 +209,7 @@ class Plan:
 
         Those are what `prune --left-over` lists. Known once all steps have been taken.
         """
-        placed = self._checkpoint.placed_lines()
+        placed = self.checkpoint.placed_lines()
         return len(self._left_over) + sum(int(key, 16) not in self._keys for _, key in placed)
 
 
@@ -250,20 +236,16 @@ def plan(
     """
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(layout)
-    shard_budget = sharding.shard_budget(_bounded(recipe, max_cost), layout)
     checkpoint, adopted = adopting.with_adopted(layout)
     with checkpoint:
-        if further:
-            layout = with_further_takes(recipe, layout, checkpoint, reroll=reroll)
         planned = Plan(
-            shard_budget.recipe,
-            layout,
-            checkpoint,
+            *(_bounded(recipe, max_cost), layout, checkpoint),
             adopted=adopted,
             only=only,
-            charges=shard_budget.charges,
             sample=sample,
             retry=retry,
+            reroll=reroll,
+            further=further,
         )
         planned.check()
         yield planned

@@ -8,36 +8,32 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from spark_batch import client
 from spark_batch.checkpoint import Checkpoint, Money
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
-from spark_batch.engine.budget import Budget, Prices, room
+from spark_batch.engine.budget import Budget
 from spark_batch.engine.events import Cure, Tally
 from spark_batch.engine.forecast import Forecast
-from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
+from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State, Status
-from spark_batch.jobs.sample import Sample, SampleSize
-from spark_batch.jobs.select import Chooser
+from spark_batch.jobs.sample import SampleSize
 from spark_batch.jobs.shard import Shard
 from spark_batch.models import schemas
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, planfile, sharding
 from spark_batch.project.checking import programs_of, refuse_commands
 from spark_batch.project.git import commit_of
-from spark_batch.project.layout import RecipeLayout, layout_of
+from spark_batch.project.layout import layout_of
 from spark_batch.project.links import PictureLinks
-from spark_batch.project.ownership import Ownership
+from spark_batch.project.planning import Plan
 from spark_batch.project.refreshing import refreshed
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
-from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.saved_plan import Binding
-from spark_batch.project.selecting import chooser_of, sample_of, sampled
-from spark_batch.project.verdicts import EarlierVerdicts
+from spark_batch.project.selecting import chooser_of
 from spark_batch.recipe.schema import judge
 from spark_batch.reports.formats import Written
 from spark_batch.reports.verdicts import refused
@@ -118,60 +114,44 @@ class RunResult:
 class PreparedRun:
     """A run that has been checked and planned, and has not started.
 
-    `adopted` is what was adopted from the manifest, `paid` the number of tasks of earlier runs that
-    are still open, `synced` whether the checkpoint has the recipe's lines already, `chooser` the
-    selection, `bound` the saved plan to run, if any, and `sample` the sample of jobs, if not all.
-    `shared` says which jobs other recipes have paid for as well, `verdicts` which jobs to be made
-    have a verdict already; None when none.
+    `paid` is the number of tasks of earlier runs that are still open, `synced` whether the
+    checkpoint has the recipe's lines already, and `bound` the saved plan to run, if any.
     """
 
-    recipe: Recipe
+    plan: Plan
     options: RunOptions
-    layout: RecipeLayout
     checkpoint: Checkpoint
-    prices: Prices
-    forecast: Forecast
-    adopted: adopting.Adoption
     paid: int
-    chooser: Chooser
     synced: bool = False
     bound: Binding | None = None
-    sample: Sample | None = None
-    shared: str | None = None
-    verdicts: str | None = None
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.paid and not self.forecast.total(WORK)
-
-    def steps(self) -> Iterator[Step]:
-        """The steps of the jobs; those outside of a sample are LEAVE."""
-        # `chooser` has the verdicts that were read before the costs were shown.
-        steps = _steps(self.recipe, self.options, self.layout, self.checkpoint, self.chooser)
-        return sampled(steps, self.sample)
+        return not self.paid and not self.plan.forecast.total(WORK)
 
     def execute(self, watch: Watch) -> RunResult:
         """Run the jobs and write the reports. Raises UsageError without a key, and OutputError."""
+        layout, forecast = self.plan.layout, self.plan.forecast
         tally = Tally(
-            stuck=self.forecast.total((Action.FAILED, Action.EXPIRED)),
+            stuck=forecast.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
             spent=self.checkpoint.money().spent,
         )
         if self.idle:
             self._begin()
         else:
-            with access.endpoint(self.layout, env_file=self.options.env_file) as endpoint:
-                access.check_api(self.checkpoint, self.layout, endpoint.api)
+            with access.endpoint(layout, env_file=self.options.env_file) as endpoint:
+                access.check_api(self.checkpoint, layout, endpoint.api)
                 self._begin()
-                with manifest_of_deleted(self.layout, self.checkpoint):
+                with manifest_of_deleted(layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
-        written = write_reports(self.layout, self.checkpoint)
+        written = write_reports(layout, self.checkpoint)
         counts = self.checkpoint.counts()
         return RunResult(
             tally=tally,
-            forecast=self.forecast,
-            manifest=self.layout.manifest,
+            forecast=forecast,
+            manifest=layout.manifest,
             idle=self.idle,
             written=written,
             counts=counts.jobs,
@@ -183,34 +163,33 @@ class PreparedRun:
 
     def _refused(self) -> int:
         failed = self.checkpoint.records_in(Status.FAILED)
-        return sum(refused(record, self.recipe.models) for record in failed)
+        return sum(refused(record, self.plan.recipe.models) for record in failed)
 
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""
         with self.checkpoint.transaction():
             if not self.synced:
-                self.checkpoint.sync_jobs(self.layout.jobs(self.recipe))
+                self.checkpoint.sync_jobs(self.plan.layout.jobs(self.plan.recipe))
             if self.bound is not None:
                 self.checkpoint.use_plan(self.bound.plan.id)
 
     def _run(self, endpoint: access.Endpoint, tally: Tally, watch: Watch) -> None:
-        run, checkpoint = self.recipe.run, self.checkpoint
-        if not self.forecast.unpriced:
-            tally.expected = tally.spent + self.forecast.expected
+        plan, run = self.plan, self.plan.recipe.run
+        if not plan.forecast.unpriced:
+            tally.expected = tally.spent + plan.forecast.expected
         budget = Budget(
             limit=run.max_cost,
-            money=checkpoint.money(),
-            prices=self.prices,
+            money=self.checkpoint.money(),
+            prices=plan.prices,
             cure=Cure.PLAN if self.bound else Cure.LIMIT,
         )
-        steps = self.steps()
-        open_jobs = self.forecast.open_jobs
+        steps, open_jobs = plan.uncounted(brief=True), plan.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
         address = self.options.dask
         elsewhere = WorkerProcesses(run.workers) if address is None else Cluster(address)
         executors = threads(run.concurrency, elsewhere.at_once)
-        models = self.recipe.models
+        models = plan.recipe.models
         fitted = partial(fetching.fitted, rules=models.picture, elsewhere=elsewhere)
         bodies = Bodies(models, fitted=fitted, executor=executors.pictures)
         # The sandbox is on this machine: no proxy and no certificate plays a part.
@@ -221,12 +200,12 @@ class PreparedRun:
             driver = Driver(
                 run,
                 models=models,
-                checkpoint=checkpoint,
+                checkpoint=self.checkpoint,
                 client=tasks,
                 send=sender(tasks.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
                 api=endpoint.api,
-                layout=Layout(self.layout.label, self.layout.output_dir),
+                layout=Layout(plan.layout.label, plan.layout.output_dir),
                 budget=budget,
                 tally=tally,
                 steps=steps,
@@ -234,13 +213,13 @@ class PreparedRun:
                 executors=executors,
                 elsewhere=elsewhere,
                 limit=self.options.limit,
-                metadata=self.layout.metadata,
-                checks=self.layout.checks,
-                programs=programs_of(self.layout, allowed=self.options.allow_commands),
-                commit=commit_of(self.recipe.path),
+                metadata=plan.layout.metadata,
+                checks=plan.layout.checks,
+                programs=programs_of(plan.layout, allowed=self.options.allow_commands),
+                commit=commit_of(plan.recipe.path),
             )
-            total = max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid)
-            with refreshed(self.layout, lambda: tally.done):
+            total = max(plan.forecast.total(WORK) - plan.forecast.beyond_limit, self.paid)
+            with refreshed(plan.layout, lambda: tally.done):
                 watch(driver, total)
 
 
@@ -256,102 +235,55 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     bound, options = _bound(recipe, options)
     recipe = _overridden(recipe, options)
     layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
-    chooser = chooser_of(options.only, layout)
+    # What can be refused, before anything is made on disk.
+    chooser_of(options.only, layout)
     if not options.sandbox and not layout.checkpoint.exists():
-        access.access(options.env_file)  # before anything is made on disk
+        access.access(options.env_file)
     with sharding.opened(layout) as checkpoint:
         if bound is not None:
             bound.check_unused(checkpoint)
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
-        adopted = adopting.take_over(checkpoint, layout)
-        layout = with_further_takes(recipe, layout, checkpoint, reroll=options.reroll)
-        shard_budget = sharding.shard_budget(recipe, layout)
-        recipe = shard_budget.recipe
-        prices = Prices(
-            prices=recipe.prices, charges=chain(shard_budget.charges, checkpoint.charges())
+        plan = Plan(
+            *(recipe, layout, checkpoint),
+            adopted=adopting.take_over(checkpoint, layout),
+            only=options.only,
+            sample=options.sample,
+            retry=options.retry,
+            reroll=options.reroll,
+            limit=options.limit,
         )
         if bound is not None:
-            prices.quote(bound.plan.quotes)
-        forecast = Forecast(
-            attempts=recipe.run.attempts,
-            limit=options.limit,
-            room=room(recipe.run.max_cost, checkpoint.money(), prices),
-        )
-        ownership = Ownership(recipe, layout, checkpoint)
+            plan.prices.quote(bound.plan.quotes)
         links = PictureLinks(layout.output_dir)
-        verdicts = EarlierVerdicts(layout, limit=options.limit)
         unchanged = 0
-        sample = _sample(recipe, options, layout, checkpoint)
-        for step in sampled(_steps(recipe, options, layout, checkpoint, chooser), sample):
-            forecast.add(step, prices)
-            ownership.look(step)
+        for step in plan.steps(brief=True):
             links.look(step)
-            verdicts.look(step)
             unchanged += step.unchanged
             if bound is not None:
                 bound.look(step)
-        chooser.check()
         links.check()
-        if problem := ownership.problem(pay_again=options.pay_again):
+        if problem := plan.ownership.problem(pay_again=options.pay_again):
             raise UsageError(problem)
-        _refuse_work(recipe, options, layout, forecast)
+        _refuse_work(plan, options)
         if bound is not None:
             bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
-        paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
-        synced = unchanged == forecast.total() == checkpoint.line_count()
         yield PreparedRun(
-            recipe=recipe,
+            plan=plan,
             options=options,
-            layout=layout,
             checkpoint=checkpoint,
-            prices=prices,
-            forecast=forecast,
-            adopted=adopted,
-            paid=paid,
-            chooser=chooser,
-            synced=synced,
+            paid=sum(attempt.state in states for attempt in checkpoint.open_attempts()),
+            synced=unchanged == plan.forecast.total() == checkpoint.line_count(),
             bound=bound,
-            sample=sample,
-            shared=ownership.shared(),
-            verdicts=verdicts.note(),
         )
 
 
-def _steps(
-    recipe: Recipe,
-    options: RunOptions,
-    layout: RecipeLayout,
-    checkpoint: Checkpoint,
-    chooser: Chooser,
-) -> Iterator[Step]:
-    scope = Scope(layout.output_dir, recipe.models, recipe.run.attempts, retry=options.retry)
-    chosen = chooser or None
-    jobs = layout.jobs(recipe)
-    again = chooser.names_flagged
-    return plan_actions(
-        jobs, reader=checkpoint, scope=scope, chosen=chosen, again=again, brief=True
-    )
-
-
-def _refuse_work(
-    recipe: Recipe, options: RunOptions, layout: RecipeLayout, forecast: Forecast
-) -> None:
+def _refuse_work(plan: Plan, options: RunOptions) -> None:
     """Raise UsageError for a shard without a known price, and for commands that are not allowed."""
-    sharding.refuse_blind(recipe, layout, unpriced=forecast.unpriced)
-    if forecast.total(WORK):
-        refuse_commands(recipe.checks, allowed=options.allow_commands)
-
-
-def _sample(
-    recipe: Recipe, options: RunOptions, layout: RecipeLayout, checkpoint: Checkpoint
-) -> Sample | None:
-    """The sample that the options ask for, chosen once, since statuses change during a run."""
-    if options.sample is None:
-        return None
-    chooser = chooser_of(options.only, layout)
-    return sample_of(recipe, layout, checkpoint, size=options.sample, chooser=chooser)
+    sharding.refuse_blind(plan.recipe, plan.layout, unpriced=plan.forecast.unpriced)
+    if plan.forecast.total(WORK):
+        refuse_commands(plan.recipe.checks, allowed=options.allow_commands)
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:

@@ -1,20 +1,17 @@
-"""Select jobs: by expressions (`--only`), by a sample (`--sample`), or one by its name."""
+"""Select jobs by expressions (`--only`), or one by its name."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from spark_batch import pictures
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.engine.planner import Action, Cause, Step
 from spark_batch.errors import UsageError
-from spark_batch.jobs import JobRecord, Recipe, record_of
-from spark_batch.jobs.picks import Picks
-from spark_batch.jobs.sample import Axes, Sample, SampleSize, sample
-from spark_batch.jobs.select import Chooser, axis_values, facts
+from spark_batch.jobs import JobRecord
+from spark_batch.jobs.select import Chooser, facts
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.text import quoted
 
@@ -48,47 +45,8 @@ def chooser_of(only: tuple[str, ...], layout: RecipeLayout) -> Chooser:
     file only if there are expressions. Raises UsageError for an expression with an error, and for
     a picks file that cannot be read.
     """
-    return chooser_with(only, layout, layout.read_picks() if only else None)
-
-
-def chooser_with(only: tuple[str, ...], layout: RecipeLayout, picks: Picks | None) -> Chooser:
-    """A selection as `chooser_of` makes it, with verdicts that were read before."""
+    picks = layout.read_picks() if only else None
     return Chooser(only, picks, output_name=partial(_output_name, layout=layout))
-
-
-def sample_of(
-    recipe: Recipe,
-    layout: RecipeLayout,
-    checkpoint: CheckpointReader,
-    *,
-    size: SampleSize,
-    chooser: Chooser,
-) -> Sample:
-    """A sample of the layout's jobs that `chooser` accepts."""
-    return sample(_chosen(recipe, layout, checkpoint, chooser), size)
-
-
-def _chosen(
-    recipe: Recipe, layout: RecipeLayout, checkpoint: CheckpointReader, chooser: Chooser
-) -> Iterator[tuple[str, Axes]]:
-    tried = checkpoint.tried() if chooser else set()
-    for job in layout.jobs(recipe):
-        last = checkpoint.last_attempt(job.key) if int(job.key, 16) in tried else None
-        job_facts = facts(record_of(job, last), recipe.models)
-        if chooser(job_facts):
-            yield job.key, axis_values(job_facts)
-
-
-def sampled(steps: Iterable[Step], sample: Sample | None) -> Iterator[Step]:
-    """The steps, with those outside of `sample` as LEAVE; without a sample all as they are."""
-    for step in steps:
-        if sample is None or step.job.key in sample or step.action is Action.LEAVE:
-            yield step
-        else:
-            reason = "left out by --sample"
-            yield step._replace(
-                action=Action.LEAVE, reason=reason, cause=Cause.LEFT_OUT, changes=()
-            )
 
 
 def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> JobRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_DOWN, Context, Decimal
 
 from spark_batch.checkpoint import Charge, Checkpoint, Lock
@@ -17,17 +17,6 @@ from spark_batch.project.layout import RecipeLayout, shards_of
 
 _SHARES = Context(prec=9, rounding=ROUND_DOWN)  # never more than the limit, and short to read
 _NAMED = 4  # shards that an error lists
-
-
-@dataclass(frozen=True, slots=True)
-class ShardBudget:
-    """A shard's budget, and the charges of the whole recipe's checkpoint from which prices follow.
-
-    `recipe` is the recipe with the shard's part of `max_cost`, in USD.
-    """
-
-    recipe: Recipe
-    charges: Iterable[Charge] = ()
 
 
 def refuse_unmerged(layout: RecipeLayout) -> None:
@@ -77,26 +66,28 @@ def _withdraw(checkpoint: Checkpoint) -> None:
         checkpoint.path.unlink(missing_ok=True)
 
 
-def shard_budget(recipe: Recipe, layout: RecipeLayout) -> ShardBudget:
-    """A shard's budget: an N-th of what the whole recipe has left, plus what the shard has spent.
+def shard_budget(recipe: Recipe, layout: RecipeLayout) -> tuple[Recipe, Iterable[Charge]]:
+    """The recipe with the shard's part of `max_cost`, and the charges of the other shards' jobs.
 
-    All shards together keep the recipe's limit. What is left is computed from the checkpoint and
-    the manifest of the whole recipe. Without a shard the budget is the recipe's own.
+    The part is an N-th of what the whole recipe has left, plus what the shard has spent, so that
+    all shards together keep the recipe's limit. What is left, and the charges from which prices
+    follow, are those in the checkpoint and the manifest of the whole recipe. Without a shard it is
+    the recipe itself.
     """
     shard = layout.shard
     if shard is None:
-        return ShardBudget(recipe)
+        return recipe, ()
     whole, _ = with_adopted(layout.whole)
     with whole:
         charges = tuple(whole.charges(lambda key: not shard.owns(key)))
         limit = recipe.run.max_cost
         if limit is None:
-            return ShardBudget(recipe, charges)
+            return recipe, charges
         money, mine = whole.money(), whole.money(shard.owns)
     left = max(Decimal(0), limit - money.spent - money.reserved)
     part = _SHARES.divide(left, Decimal(shard.count))
     run = replace(recipe.run, max_cost=mine.spent + mine.reserved + part)
-    return ShardBudget(replace(recipe, run=run), charges)
+    return replace(recipe, run=run), charges
 
 
 def refuse_blind(recipe: Recipe, layout: RecipeLayout, *, unpriced: int) -> None:

@@ -91,7 +91,7 @@ def plan(
             unpriced=planned.forecast.unpriced,
             most=planned.most(),
             quoted=None if quotes is None else planned.forecast.quoted,
-            spent=planned.money().spent,
+            spent=planned.checkpoint.money().spent,
             refusal=planned.ownership.problem(),
             stops_before=None if stop is None else stop.job.output,
             notes=(

@@ -193,15 +193,15 @@ def _run(found: GivenRecipe, options: RunOptions, watcher: Watcher) -> RunResult
         before = prepared.checkpoint.money().spent
         ended = prepared.execute(watcher)
         result = _result(
-            prepared.layout,
+            prepared.plan.layout,
             prepared.checkpoint,
             watcher,
             ended.tally,
             before=before,
             exit_code=ended.exit_code,
             notes=(
-                *_adopted(prepared.adopted),
-                *filter(None, (prepared.verdicts,)),
+                *_adopted(prepared.plan.adopted),
+                *filter(None, (prepared.plan.verdicts.note(),)),
                 *ended.written.failures,
             ),
             chosen=chosen,
@@ -216,7 +216,11 @@ def _chosen(prepared: PreparedRun) -> Set[str] | None:
     """
     if not (prepared.options.only or prepared.options.sample):
         return None
-    return {step.job.key for step in prepared.steps() if step.action is not Action.LEAVE}
+    return {
+        step.job.key
+        for step in prepared.plan.uncounted(brief=True)
+        if step.action is not Action.LEAVE
+    }
 
 
 def _result(

@@ -143,8 +143,8 @@ def test_the_price_that_is_asked_about_is_that_of_the_limit(
     monkeypatch.setenv("SPARK_API_KEY", "k")
     recipe = project.load(folder.recipe).recipe
     with project.prepare(recipe, project.RunOptions(limit=3)) as prepared:
-        assert prepared.forecast.expected == Decimal("0.09")
-        assert prepared.forecast.beyond_limit == 1
+        assert prepared.plan.forecast.expected == Decimal("0.09")
+        assert prepared.plan.forecast.beyond_limit == 1
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,14 @@ def test_the_next_run_pays_for_nothing_twice(tmp_path: Path) -> None:
     def watch(going: Driver, total: int) -> None:
         for event in going.events():
             if isinstance(event, Done):
-                prepared.layout.checkpoint.unlink(missing_ok=True)
+                prepared.plan.layout.checkpoint.unlink(missing_ok=True)
 
     with prepare(recipe, options) as prepared, pytest.raises(CheckpointReplaced) as caught:
         prepared.execute(watch)
     assert "was deleted" in str(caught.value)
-    assert f"takes over what {prepared.layout.manifest} lists" in str(caught.value)
+    assert f"takes over what {prepared.plan.layout.manifest} lists" in str(caught.value)
     assert run(recipe, options).exit_code == ExitCode.DONE
-    ledger = prepared.layout.sandbox / "ledger.jsonl"
+    ledger = prepared.plan.layout.sandbox / "ledger.jsonl"
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
     accepted = [entry for entry in entries if "accepted" in entry.values()]
     assert len(accepted) == 3

@@ -46,7 +46,7 @@ def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
     used = []
 
     def watch(going: Driver, total: int) -> None:
-        with CheckpointReader.open_readonly(prepared.layout.checkpoint) as reader:
+        with CheckpointReader.open_readonly(prepared.plan.layout.checkpoint) as reader:
             used.append(reader.plan_used(planfile.read(options.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt

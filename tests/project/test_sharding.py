@@ -67,7 +67,7 @@ def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> N
     places = [layout(recipe, index, count) for index in range(1, count + 1)]
 
     def limits() -> list[Decimal]:
-        found = [shard_budget(recipe, each).recipe.run.max_cost for each in places]
+        found = [shard_budget(recipe, each)[0].run.max_cost for each in places]
         return [limit for limit in found if limit is not None]
 
     before = limits()
@@ -80,7 +80,7 @@ def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> N
 def test_any_limit_can_be_shared(recipe: Recipe, limit: str) -> None:
     """The command line takes every finite amount."""
     whole = replace(recipe, run=replace(recipe.run, max_cost=Decimal(limit)))
-    part = shard_budget(whole, layout(recipe, 1, 3)).recipe.run.max_cost
+    part = shard_budget(whole, layout(recipe, 1, 3))[0].run.max_cost
     assert part is not None
     assert 0 <= part * 3 <= Decimal(limit)
 
@@ -91,7 +91,7 @@ def test_a_limit_that_is_passed_leaves_nothing_to_share(recipe: Recipe) -> None:
     low = RunOptions(sandbox=True, max_cost=Decimal("0.05"), shard=Shard(1, 1))
     assert run(recipe, low).idle
     with plan(recipe, sandbox=True, shard=Shard(1, 1)) as planned:
-        assert planned.money().spent == Decimal("0.09")
+        assert planned.checkpoint.money().spent == Decimal("0.09")
 
 
 def test_of_two_numbers_of_shards_at_most_one_is_at_work(recipe: Recipe) -> None:
