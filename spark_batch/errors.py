@@ -23,8 +23,10 @@ Only `cli` turns an error into a message and an exit code.
 from __future__ import annotations
 
 from enum import IntEnum
-from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from spark_batch.recipe import Diagnostic
 
 
 class ExitCode(IntEnum):
@@ -46,52 +48,6 @@ class SparkBatchError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
-class Located(Protocol):
-    """A position in a file; line and column count from 1, and are 0 in a mapping."""
-
-    @property
-    def file(self) -> Path:
-        """The recipe's file, or that of its table."""
-
-    @property
-    def line(self) -> int:
-        """The line."""
-
-    @property
-    def column(self) -> int:
-        """The column."""
-
-
-class Renders(Protocol):
-    """A diagnostic of `spark_batch.recipe`: what is wrong, and where."""
-
-    @property
-    def place(self) -> Located:
-        """The place in the file."""
-
-    @property
-    def severity(self) -> str:
-        """`error`, `warning` or `note`."""
-
-    @property
-    def code(self) -> str:
-        """The kind of mistake, which later versions do not rename."""
-
-    @property
-    def path(self) -> str:
-        """The place in the recipe, such as `variants.scale[1]`."""
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in a line."""
-
-    def render(self) -> str:
-        """Lines of text."""
-
-    def as_json(self) -> dict[str, str | int]:
-        """File, line and column, severity, code, path and message; line 0 means no line."""
-
-
 class UsageError(SparkBatchError):
     """The command line, the environment or a file that they name is wrong."""
 
@@ -104,7 +60,7 @@ class RecipeError(UsageError):
     `diagnostics` are the errors to show; the text of the exception is their number in words.
     """
 
-    def __init__(self, message: str, diagnostics: tuple[Renders, ...] = ()) -> None:
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         super().__init__(message)
         self.diagnostics = diagnostics
 

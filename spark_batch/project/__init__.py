@@ -93,15 +93,16 @@ if TYPE_CHECKING:
     from spark_batch.project.pruning import Kind, Pruning, prune, undo
     from spark_batch.project.reporting import (
         annotation_commands,
+        job_results,
         manifest_text,
         summary_text,
+        thumbnail_url,
         write_known_reports,
         write_sheet,
     )
     from spark_batch.project.rerolling import awaits_reroll
     from spark_batch.project.rescuing import Rescued, rescue
     from spark_batch.project.resolving import settling, too_many_uncertain
-    from spark_batch.project.results import job_results, thumbnail_url
     from spark_batch.project.reviewing import review
     from spark_batch.project.running import PreparedRun, RunOptions, RunResult, Watch, prepare
     from spark_batch.project.saved_plan import save
@@ -170,12 +171,12 @@ _HOMES = {
     "project.planning": "Plan Quotes plan",
     "project.pruning": "Kind Pruning prune undo",
     "project.reporting": (
-        "annotation_commands manifest_text summary_text write_known_reports write_sheet"
+        "annotation_commands job_results manifest_text summary_text thumbnail_url "
+        "write_known_reports write_sheet"
     ),
     "project.rerolling": "awaits_reroll",
     "project.rescuing": "Rescued rescue",
     "project.resolving": "settling too_many_uncertain",
-    "project.results": "job_results thumbnail_url",
     "project.reviewing": "review",
     "project.running": "PreparedRun RunOptions RunResult Watch prepare",
     "project.saved_plan": "save",

@@ -21,7 +21,7 @@ from spark_batch.models import PictureRules
 from spark_batch.paths import MANIFEST_SUFFIX
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
 from spark_batch.project.record_files import find_generated
-from spark_batch.recipe import Diagnostic, outline
+from spark_batch.recipe import outline
 from spark_batch.recipe.boundary import outside_allowed
 from spark_batch.text import printable, quoted
 
@@ -105,11 +105,8 @@ def _is_inside(path: str) -> bool:
 
 def _first(error: RecipeError, root: Path) -> str:
     """The first error of a recipe, without the folder that it was read in."""
-    found = next(
-        (diagnostic for diagnostic in error.diagnostics if isinstance(diagnostic, Diagnostic)), None
-    )
     text = str(error)
-    if found is not None:
+    for found in error.diagnostics[:1]:
         place = found.place
         message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob names its folder
         text = f"{place.file.name}:{place.line}:{place.column}: {message}"

@@ -21,8 +21,7 @@ from spark_batch.errors import SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import shown
 from spark_batch.project import record_files
-from spark_batch.project.commands import typed
-from spark_batch.project.layout import RecipeLayout
+from spark_batch.project.layout import RecipeLayout, typed
 from spark_batch.project.neighbours import header_of, is_own, others, output_of
 from spark_batch.project.record_files import RecordFile, upwards
 

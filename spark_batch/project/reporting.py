@@ -1,13 +1,16 @@
-"""Write a recipe's reports after a change of its checkpoint."""
+"""Write a recipe's reports after a change of its checkpoint; its jobs' results as values."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from spark_batch import pictures
+from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import CheckpointReplaced, OutputError
 from spark_batch.jobs import JobRecord
@@ -16,6 +19,7 @@ from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports import manifest
 from spark_batch.reports.formats import FORMATS, ON_DEMAND, Written, check_targets, write_all
 from spark_batch.reports.freshness import Freshness
+from spark_batch.reports.results import Folders, JobResult, result_of
 
 
 def write_reports(
@@ -129,3 +133,31 @@ def annotation_commands(
         workspace=workspace,
         models=layout.models,
     )
+
+
+def job_results(
+    records: Iterable[JobRecord], checkpoint: CheckpointReader, layout: RecipeLayout
+) -> Iterator[JobResult]:
+    """The results of jobs of the checkpoint, in their order, with their verdicts.
+
+    A damaged picks file gives none: whoever writes reports, or reads it by itself, reports that.
+    """
+    picks = layout.readable_picks()
+    folders = Folders(layout.output_dir, layout.recipe_dir)
+    for record in records:
+        several = checkpoint.attempts_of(record.key) if record.attempts > 1 else ()
+        yield result_of(manifest.row(record, layout.models, several, picks), record, folders)
+
+
+def thumbnail_url(picture: Path, cache: Path | None) -> str:
+    """A thumbnail of a picture as a `data:` URL; empty for a link or when there is no picture.
+
+    It is stored in the folder `cache`, unless that is None.
+    """
+    if not is_regular(picture):
+        return ""
+    if cache is None:
+        with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
+            return thumbnail_url(picture, Path(folder))
+    made = pictures.thumbnail(picture, folder=cache)
+    return "" if made is None else made.url
