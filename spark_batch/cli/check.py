@@ -36,8 +36,15 @@ def command(
     is flagged: it is kept, and made again only by `retry --only status=flagged`.
     """
     recipe = session.load(recipe_path)
-    chosen = project.CheckOptions(sandbox, only, shard, allow_commands)
-    outcome = project.check(recipe, chosen, on_checked=_print, on_note=_print_note)
+    outcome = project.check(
+        recipe,
+        sandbox=sandbox,
+        only=only,
+        shard=shard,
+        allow_commands=allow_commands,
+        on_checked=_print,
+        on_note=_print_note,
+    )
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     others = f", {counted(outcome.passed_over, 'picture')} skipped" * bool(outcome.passed_over)
     pictures = counted(outcome.checked, "picture")

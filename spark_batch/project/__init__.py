@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from spark_batch.project.amounts import read_amount, read_workers
     from spark_batch.project.bases import base
     from spark_batch.project.browsing import browse
-    from spark_batch.project.checking import CheckedPicture, CheckOptions, check
+    from spark_batch.project.checking import CheckedPicture, check
     from spark_batch.project.compare import Change, Comparison, Entry, Move, Paid, Sum, Totals
     from spark_batch.project.completing import fill_axes, fill_jobs
     from spark_batch.project.event_log import EventLog, RunEvents
@@ -153,7 +153,7 @@ _HOMES = {
     "project.amounts": "read_amount read_workers",
     "project.bases": "base",
     "project.browsing": "browse",
-    "project.checking": "CheckOptions CheckedPicture check",
+    "project.checking": "CheckedPicture check",
     "project.compare": "Change Comparison Entry Move Paid Sum Totals",
     "project.completing": "fill_axes fill_jobs",
     "project.event_log": "EventLog RunEvents",

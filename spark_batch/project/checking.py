@@ -14,11 +14,10 @@ from spark_batch import lfs, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine.judging import ALLOW_OPTION, Programs
 from spark_batch.errors import PictureError, UsageError
-from spark_batch.jobs import Input, Job, JobRecord, Recipe, Status, record_of
+from spark_batch.jobs import Job, JobRecord, Recipe, Status, record_of
 from spark_batch.jobs.checks import Check, CheckResult, Kind, checks_for, in_order
 from spark_batch.jobs.select import facts
 from spark_batch.jobs.shard import Shard
-from spark_batch.models import PictureRules
 from spark_batch.project import sharding
 from spark_batch.project.layout import RecipeLayout, layout_of, open_readonly
 from spark_batch.project.reporting import write_reports
@@ -29,16 +28,6 @@ from spark_batch.text import quoted
 
 _AT_ONCE = min(os.cpu_count() or 1, 4)
 _BATCH = 64  # pictures whose results are committed together
-
-
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
-    """Options of `check`: which jobs, and whether the recipe's commands may be run."""
-
-    sandbox: bool = False
-    only: tuple[str, ...] = ()
-    shard: Shard | None = None
-    allow_commands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +67,11 @@ def refuse_commands(checks: Sequence[Check], *, allowed: bool) -> None:
 
 def check(
     recipe: Recipe,
-    options: CheckOptions,
     *,
+    sandbox: bool,
+    only: tuple[str, ...],
+    shard: Shard | None,
+    allow_commands: bool,
     on_checked: Callable[[CheckedPicture], None],
     on_note: Callable[[str], None],
 ) -> CheckOutcome:
@@ -91,7 +83,7 @@ def check(
     commands that are not allowed, and when nothing has been run yet; OutputError when the
     checkpoint cannot be written.
     """
-    layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     if not recipe.checks:
         if not _has_results(layout):
             raise UsageError(
@@ -99,16 +91,17 @@ def check(
                 " `checks: [sharp, not_blank, {differs: 0.02}]`"
             )
         on_note("the recipe has no checks any more: the results of earlier ones are cleared")
-    refuse_commands(recipe.checks, allowed=options.allow_commands)
+    refuse_commands(recipe.checks, allowed=allow_commands)
     open_readonly(layout).close()  # says what to do when there is nothing
-    programs = programs_of(layout, allowed=options.allow_commands)
+    programs = programs_of(layout, allowed=allow_commands)
     if note := programs.missing(recipe.checks):
         on_note(note)
+    checked_picture = partial(_checked, recipe=recipe, folder=layout.output_dir, programs=programs)
     checked = passed_over = 0
     with sharding.opened(layout) as checkpoint:
-        for batch in _batches(_looks(recipe, layout, checkpoint, options.only)):
+        for batch in _batches(_finished(recipe, layout, checkpoint, only)):
             with ThreadPoolExecutor(_AT_ONCE) as threads:
-                found = list(threads.map(partial(_checked, programs=programs), batch))
+                found = list(threads.map(checked_picture, batch))
             with checkpoint.transaction():
                 for picture in found:
                     if picture.passed_over is None and picture.record.attempt is not None:
@@ -130,35 +123,18 @@ def _has_results(layout: RecipeLayout) -> bool:
         return any(record.attempt and record.attempt.checks for record in reader.records())
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A finished job of the recipe, and what is needed to check its picture."""
-
-    record: JobRecord
-    file: Path | None
-    checks: tuple[Check, ...]
-    expected: tuple[int, int] | None
-    source: Input
-    rules: PictureRules
-
-
-def _looks(
+def _finished(
     recipe: Recipe, layout: RecipeLayout, checkpoint: Checkpoint, only: tuple[str, ...]
-) -> Iterator[_Look]:
+) -> Iterator[tuple[JobRecord, Job]]:
     """The chosen finished jobs in the recipe's order; a job that has several lines comes once."""
     chooser = chooser_of(only, layout)
     seen: set[str] = set()
     for job in layout.jobs(recipe):
         record = _record(checkpoint, job)
         chosen = chooser(facts(record, recipe.models))
-        if not chosen or record.status is not Status.DONE or job.key in seen:
-            continue
-        seen.add(job.key)
-        file = None if record.file is None else layout.output_dir / record.file
-        checks = checks_for(recipe.checks, job.prompt.variables)
-        model = recipe.models.of(job.model)
-        expected = model.expected_size(job.size.width, job.size.height)
-        yield _Look(record, file, checks, expected, job.input, model.picture)
+        if chosen and record.status is Status.DONE and job.key not in seen:
+            seen.add(job.key)
+            yield record, job
     chooser.check()
 
 
@@ -172,29 +148,35 @@ def _record(checkpoint: Checkpoint, job: Job) -> JobRecord:
     return record_of(job, checkpoint.last_attempt(job.key))
 
 
-def _batches(looks: Iterator[_Look]) -> Iterator[list[_Look]]:
-    while batch := list(islice(looks, _BATCH)):
+def _batches(finished: Iterator[tuple[JobRecord, Job]]) -> Iterator[list[tuple[JobRecord, Job]]]:
+    while batch := list(islice(finished, _BATCH)):
         yield batch
 
 
-def _checked(look: _Look, *, programs: Programs) -> CheckedPicture:
+def _checked(
+    finished: tuple[JobRecord, Job], *, recipe: Recipe, folder: Path, programs: Programs
+) -> CheckedPicture:
     """Check one picture; its file must be the recorded one, if there is a check for it."""
-    if not look.checks:
-        return CheckedPicture(look.record)
-    picture = look.record.attempt.picture if look.record.attempt else None
-    if look.file is None or picture is None or not look.file.is_file():
-        return CheckedPicture(look.record, passed_over="its file is not there")
-    if lfs.read(look.file) is not None:
-        return CheckedPicture(look.record, passed_over="its file is a Git LFS pointer")
-    before = None
-    if look.source.path is not None:
-        before = pictures.before_of(look.source.path, look.source.picture, look.rules)
-    measured = [check for check in look.checks if not check.is_program]
+    record, job = finished
+    checks = checks_for(recipe.checks, job.prompt.variables)
+    if not checks:
+        return CheckedPicture(record)
+    file = None if record.file is None else folder / record.file
+    picture = record.attempt.picture if record.attempt else None
+    if file is None or picture is None or not file.is_file():
+        return CheckedPicture(record, passed_over="its file is not there")
+    if lfs.read(file) is not None:
+        return CheckedPicture(record, passed_over="its file is a Git LFS pointer")
+    model, before = recipe.models.of(job.model), None
+    if job.input.path is not None:
+        before = pictures.before_of(job.input.path, job.input.picture, model.picture)
+    expected = model.expected_size(job.size.width, job.size.height)
+    measured = [check for check in checks if not check.is_program]
     try:
-        found = pictures.inspect(look.file, expected=look.expected, before=before, checks=measured)
+        found = pictures.inspect(file, expected=expected, before=before, checks=measured)
     except PictureError as error:
-        return CheckedPicture(look.record, passed_over=str(error))
+        return CheckedPicture(record, passed_over=str(error))
     if found.picture.sha256 != picture.sha256:
-        return CheckedPicture(look.record, passed_over="its file is not the recorded picture")
-    started = programs.judge((check for check in look.checks if check.is_program), look.file)
-    return CheckedPicture(look.record, in_order(look.checks, (*found.checks, *started)))
+        return CheckedPicture(record, passed_over="its file is not the recorded picture")
+    started = programs.judge((check for check in checks if check.is_program), file)
+    return CheckedPicture(record, in_order(checks, (*found.checks, *started)))
