@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from spark_batch.project.amounts import read_amount, read_workers
     from spark_batch.project.bases import base
     from spark_batch.project.browsing import browse
-    from spark_batch.project.checking import CheckedPicture, check
+    from spark_batch.project.checking import CheckedPicture, check, verify
     from spark_batch.project.compare import Change, Comparison, Entry, Move, Paid, Sum, Totals
     from spark_batch.project.completing import fill_axes, fill_jobs
     from spark_batch.project.event_log import EventLog, RunEvents
@@ -118,7 +118,6 @@ if TYPE_CHECKING:
         records_named,
         trace,
     )
-    from spark_batch.project.verifying import verify
     from spark_batch.recipe import Diagnostic, Loaded
     from spark_batch.recipe.boundary import OUTSIDE_OPTION, outside_allowed
     from spark_batch.recipe.diagnostics import ERROR
@@ -153,7 +152,7 @@ _HOMES = {
     "project.amounts": "read_amount read_workers",
     "project.bases": "base",
     "project.browsing": "browse",
-    "project.checking": "CheckedPicture check",
+    "project.checking": "CheckedPicture check verify",
     "project.compare": "Change Comparison Entry Move Paid Sum Totals",
     "project.completing": "fill_axes fill_jobs",
     "project.event_log": "EventLog RunEvents",
@@ -183,7 +182,6 @@ _HOMES = {
     "project.selecting": "chosen_records find_job",
     "project.starting": "WORKFLOW write_starter",
     "project.tracing": "METADATA RunRecords SHA256 Trace Traced records_below records_named trace",
-    "project.verifying": "verify",
     "recipe": "Diagnostic Loaded",
     "recipe.boundary": "OUTSIDE_OPTION outside_allowed",
     "recipe.diagnostics": "ERROR",

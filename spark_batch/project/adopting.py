@@ -99,7 +99,7 @@ def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adopti
     )
     if rejected:
         return Adoption(jobs, unknown=(f"{path}: {rejected[0]}; {_UNKNOWN}",))
-    if unread and may_know_more(checkpoint, path, owns=_owned(layout)):
+    if unread and may_know_more(checkpoint, path, owns=layout.owns):
         return Adoption(jobs, unknown=(f"{unread[0]}; {_UNKNOWN}",))
     known = f"the checkpoint has every job in it, and `{layout.command('report')}` writes it again"
     return Adoption(jobs, tuple(f"{fault}; {known}" for fault in unread))
@@ -124,7 +124,7 @@ def unknown_in(checkpoint: CheckpointReader, layout: RecipeLayout) -> str | None
         advice = f"`{layout.command('rescue')}` takes them over"
         return f"{path} is kept: it lists jobs that the checkpoint does not have; {advice}"
     except ManifestError as error:
-        more = may_know_more(checkpoint, path, owns=_owned(layout))
+        more = may_know_more(checkpoint, path, owns=layout.owns)
         return f"{error}; {_UNKNOWN}" if more else None
 
 
@@ -190,20 +190,7 @@ def _manifests(layout: RecipeLayout) -> list[Path]:
 
 
 def _wanted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:
-    owned = _owned(layout)
-    return lambda row: owned(row.get("job", ""))
-
-
-def _owned(layout: RecipeLayout) -> Callable[[str], bool]:
-    """Whether a job belongs to the shard; True for an invalid key, which `adopt` rejects."""
-
-    def owned(key: str) -> bool:
-        try:
-            return layout.owns(key)
-        except ValueError:
-            return True
-
-    return owned
+    return lambda row: layout.owns(row.get("job", ""))
 
 
 def _trusted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:

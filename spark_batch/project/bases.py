@@ -59,14 +59,14 @@ def base(recipe: Recipe, given: str) -> Base:
     if there and _is_path(given):
         return _from_manifest(given)
     try:
-        found = earlier_recipe(recipe, given)
+        commit, earlier, notes = earlier_recipe(recipe, given)
     except UsageError as error:
         hint = f"; to compare with the manifest {quoted(given)}, write ./ before it"
         raise UsageError(f"{error}{hint if there else ''}") from None
-    if found.recipe is None:
-        return Base(given, (), found.commit, found.notes)
-    lines = tuple(map(comparable, matrix.jobs(found.recipe)))
-    return Base(given, lines, found.commit, (*found.notes, *_money(recipe, found.recipe)))
+    if earlier is None:
+        return Base(given, (), commit, notes)
+    lines = tuple(map(comparable, matrix.jobs(earlier)))
+    return Base(given, lines, commit, (*notes, *_money(recipe, earlier)))
 
 
 def _money(recipe: Recipe, earlier: Recipe) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""`check`: run the recipe's checks again on the finished pictures, without a network."""
+"""Look at the finished pictures again, without a network.
+
+`verify` compares them with their recorded SHA-256, `check` runs the recipe's checks on them.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from pathlib import Path
 
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.engine.files import holds_or_points
 from spark_batch.engine.judging import ALLOW_OPTION, Programs
 from spark_batch.errors import PictureError, UsageError
 from spark_batch.jobs import Job, JobRecord, Recipe, Status, record_of
 from spark_batch.jobs.checks import Check, CheckResult, Kind, checks_for, in_order
 from spark_batch.jobs.select import facts
 from spark_batch.jobs.shard import Shard
-from spark_batch.project import sharding
+from spark_batch.project import adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of, open_readonly
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.selecting import chooser_of
@@ -180,3 +184,57 @@ def _checked(
         return CheckedPicture(record, passed_over="its file is not the recorded picture")
     started = programs.judge((check for check in checks if check.is_program), file)
     return CheckedPicture(record, in_order(checks, (*found.checks, *started)))
+
+
+# --- `verify`
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A finished job and what is wrong with its file, or None.
+
+    `is_pointer` is whether the file is a Git LFS pointer.
+    """
+
+    record: JobRecord
+    fault: str | None
+    is_pointer: bool
+
+
+def verify(layout: RecipeLayout) -> Iterator[Verified]:
+    """Check the file of every finished job in the checkpoint, or else in the manifest.
+
+    Raises UsageError when there is neither, and ManifestError.
+    """
+    with adopting.recorded(layout) as checkpoint:
+        for record in checkpoint.records():
+            if record.status is Status.DONE:
+                pointer = lfs.read(layout.output_dir / record.file) if record.file else None
+                fault = _fault(layout, record, pointer)
+                yield Verified(record, fault, pointer is not None)
+
+
+def _fault(layout: RecipeLayout, record: JobRecord, pointer: lfs.Pointer | None) -> str | None:
+    picture = record.attempt.picture if record.attempt else None
+    if record.file is None or picture is None:
+        return f"not written yet; `{layout.command('run')}` writes it"
+    path = layout.output_dir / record.file
+    if not path.is_file():
+        return f"missing; `{layout.command('run')}` fetches it again without a new task"
+    if pointer is not None and pointer.sha256 != picture.sha256:
+        return f"changed: a Git LFS pointer to another picture (sha256 {pointer.sha256[:8]})"
+    if not holds_or_points(path, picture.sha256):
+        return f"changed: {changed(layout)}"
+    return None
+
+
+def changed(layout: RecipeLayout) -> str:
+    """What is wrong with a file that is not the recorded picture, and what helps.
+
+    `run` itself replaces one whose size differs, but reads no file to find the others.
+    """
+    return (
+        "its SHA-256 is not the recorded one; move it away, or delete it, and"
+        f" `{layout.command('run')}` puts the recorded one back without a new task, while the API"
+        " or a copy on this disk has it"
+    )

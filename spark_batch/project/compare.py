@@ -161,16 +161,15 @@ class Comparison:
         cost = self.plan.cost(step) if quoted is None else quoted
         made = step.attempt.picture if step.action is Action.KEEP and step.attempt else None
         at = self._names.get(job.output)
-        if at is not None and self.base.lines[at].key == job.key:
-            before = self.base.lines[at]
+        before = None if at is None else self.base.lines[at]
+        if before is not None and before.key == job.key:
             return Entry(Change.KEPT, now, before, costs=costs, cost=cost, picture=made)
         if job.key in self._wanted:
             change, before = self._elsewhere(job.key)
             return Entry(change, now, before, costs=costs, cost=cost, picture=made)
-        if at is None or self.base.lines[at].key in self._wanted:
+        if at is None or before is None or before.key in self._wanted:
             return Entry(Change.NEW, now, costs=costs, cost=cost)
         self._taken[at] = True
-        before = self.base.lines[at]
         found = differences(before.request, now.request)
         return Entry(Change.CHANGED, now, before, found, costs, cost, made)
 

@@ -22,19 +22,20 @@ from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.names import ABSENT, VARIABLES, output_name, tokens, value_slug
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.select import facts
-from spark_batch.project.deliveries import (
+from spark_batch.project.checking import changed
+from spark_batch.project.destinations import (
     LIST_SUFFIX,
     MOST_BYTES,
     UNFINISHED_SUFFIX,
     Delivery,
+    Destination,
+    destination,
     leads_away,
     list_text,
     read_list,
 )
-from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
-from spark_batch.project.verifying import changed
 from spark_batch.recipe.output import name_fault, template_fault
 from spark_batch.recipe.variants import size_label
 from spark_batch.text import printable, quoted, slug

@@ -11,7 +11,6 @@ import os
 import posixpath
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spark_batch import lfs, pictures, recipe
@@ -28,20 +27,12 @@ from spark_batch.text import printable, quoted
 MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierRecipe:
-    """A recipe at a commit; None when it did not exist or had errors, which `notes` describe."""
-
-    commit: str
-    recipe: Recipe | None
-    notes: tuple[str, ...]
-
-
-def earlier_recipe(now: Recipe, ref: str) -> EarlierRecipe:
+def earlier_recipe(now: Recipe, ref: str) -> tuple[str, Recipe | None, tuple[str, ...]]:
     """The recipe as it was at `ref`, or, for `REF...`, where HEAD and REF parted.
 
-    Pictures that git keeps elsewhere (LFS) are known by their pointers. Raises UsageError when
-    there is no git, no repository, or no such commit.
+    Returns the commit, the recipe, which is None when it did not exist or had errors, and notes on
+    both. Pictures that git keeps elsewhere (LFS) are known by their pointers. Raises UsageError
+    when there is no git, no repository, or no such commit.
     """
     found = repository(now.path.parent)
     notes = []
@@ -56,9 +47,9 @@ def earlier_recipe(now: Recipe, ref: str) -> EarlierRecipe:
                 f" '{printable(ref)}{MERGE_BASE}'"
             )
     old, fault = _loaded(found, commit, now, ref)
-    return EarlierRecipe(
-        commit, old, (*notes, *([f"{fault}: every job counts as new"] if fault else ()))
-    )
+    if fault:
+        notes.append(f"{fault}: every job counts as new")
+    return commit, old, tuple(notes)
 
 
 def _loaded(

@@ -83,8 +83,11 @@ class RecipeLayout(Layout):
             return Picks()
 
     def owns(self, key: str) -> bool:
-        """Whether a job belongs to it. Raises ValueError for a text that is not a key."""
-        return self.shard is None or self.shard.owns(key)
+        """Whether a job belongs to it; so does a text that is not a key, which others reject."""
+        try:
+            return self.shard is None or self.shard.owns(key)
+        except ValueError:
+            return True
 
     def jobs(self, recipe: Recipe) -> Iterator[Job]:
         """The jobs of the recipe that belong to it, in the recipe's order, with further takes."""

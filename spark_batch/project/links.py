@@ -96,31 +96,22 @@ class PictureLinks:
         self._output = output_dir
         self._real = output_dir.resolve()
         self._links: dict[Path, frozenset[str]] = {}
-        self._problem: str | None = None
 
     def look(self, step: Step) -> None:
-        """Check the place of a step's picture, if the step writes one."""
+        """Raise UsageError when the step writes a picture through a link, or has no usable name."""
         if step.action not in WORK:
             return
         path = self._output / step.job.output
         if _is_too_long(path):
-            self._set(f"the disk takes no name as long as {path}.jpg: use shorter ids")
+            raise UsageError(f"the disk takes no name as long as {path}.jpg: use shorter ids")
         if path.parent not in self._links:
             self._links[path.parent] = self._links_in(path.parent)
         for extension in EXTENSIONS.values():
             if path.name + extension in self._links[path.parent]:
                 what = "is a symbolic link where a picture is to be written"
-                self._set(f"{path}{extension} {what}: {_CURE}")
+                raise UsageError(f"{path}{extension} {what}: {_CURE}")
 
     def _links_in(self, folder: Path) -> frozenset[str]:
         if not folder.resolve().is_relative_to(self._real):
-            self._set(f"{folder} leads out of the output folder {self._output}: {_CURE}")
+            raise UsageError(f"{folder} leads out of the output folder {self._output}: {_CURE}")
         return frozenset(entry.name for entry in _entries(folder) if is_link(entry))
-
-    def _set(self, problem: str) -> None:
-        self._problem = self._problem or problem
-
-    def check(self) -> None:
-        """Raise UsageError when one of the steps would write through a link."""
-        if self._problem is not None:
-            raise UsageError(self._problem)

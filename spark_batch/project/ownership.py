@@ -157,7 +157,8 @@ class Ownership:
         there = claim.file is not None and (owner.folder / claim.file).is_file()
         if not there and not (claim.current and (is_live or self._home(owner) is None)):
             return None  # the owner has no such file, and will not write one
-        if not is_live and self._has_written(output):
+        line = None if is_live else self._reader.record(output)
+        if line is not None and line.file is not None:
             return None  # the file there is this recipe's
         return Conflict(output, owner, is_live)
 
@@ -165,10 +166,6 @@ class Ownership:
         """Whether a recipe is there that has this record file, and not only its name."""
         folder = record_file.folder.parent if self._layout.is_preview else record_file.folder
         return self._home(record_file) == folder
-
-    def _has_written(self, output: str) -> bool:
-        line = self._reader.record(output)
-        return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
         return (

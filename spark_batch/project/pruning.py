@@ -40,6 +40,7 @@ class Kind(str, Enum):
 
 
 _USUAL = frozenset({Kind.REJECTED, Kind.LEFT_OVER, Kind.KEPT})
+_LINKED = "it is reached through a symbolic link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +262,15 @@ class _Search:
     def _deletion(self, record: JobRecord, file: str, kind: Kind) -> Deletion | None:
         """The deletion of a line's file; None for one that is not as recorded, which is spared."""
         sums = {a.picture.sha256 for a in self._reader.attempts_of(record.key) if a.picture}
-        sha256 = record.attempt.picture.sha256 if record.attempt and record.attempt.picture else ""
-        path = self._layout.output_dir / file
         try:
-            if self._folder.sha256(file) is None:
-                return Deletion(kind, file, 0, sha256)
+            found = self._folder.sha256(file)
+            if found is None:
+                made = record.attempt.picture if record.attempt else None
+                return Deletion(kind, file, 0, made.sha256 if made else "")
             if _holds(self._folder, self._layout, file, sums):
-                return Deletion(kind, file, path.lstat().st_size, self._folder.sha256(file) or "")
+                return Deletion(kind, file, self._folder.size(file) or 0, found)
         except UsageError:
-            self._spare(file, "it is reached through a symbolic link")
+            self._spare(file, _LINKED)
             return None
         self._spare(file, "it was changed: its SHA-256 is not the recorded one")
         return None
@@ -288,7 +289,7 @@ class _Search:
         try:
             sha256 = self._folder.sha256(file)
         except UsageError:
-            self._spare(file, "it is reached through a symbolic link")
+            self._spare(file, _LINKED)
             return
         keys = self._reader.jobs_with(sha256) if sha256 else []
         if not sha256 or not keys:
@@ -298,7 +299,7 @@ class _Search:
         elif spare_picked and any(map(self._is_picked_left_over, keys)):
             self._spare(file, "it is picked")
         else:
-            size = (self._layout.output_dir / file).lstat().st_size
+            size = self._folder.size(file) or 0
             self._found.deletions.append(Deletion(Kind.KEPT, file, size, sha256))
 
     def _is_picked_left_over(self, key: str) -> bool:

@@ -53,17 +53,13 @@ def fetch(address: str, folder: Path, *, most: int) -> Fetched:
             return Fetched(folder / known.sha256, f"{error}; taken as it was read before")
         if seen is None:
             raise PictureError(f"there is no object {shown}: check the address")
-        if known is not None and seen.version and _describes(known, seen):
+        if known and seen.version and (known.bytes, known.version) == (seen.bytes, seen.version):
             return Fetched(folder / known.sha256)
         return Fetched(_kept(_content(store, seen, most), seen, index))
     except (StoreError, UsageError) as error:
         raise PictureError(str(error)) from None
     except OSError as error:
         raise PictureError(f"{shown} cannot be kept in {folder}: {error.strerror}") from None
-
-
-def _describes(known: _Known, seen: cloud.Seen) -> bool:
-    return (known.bytes, known.version) == (seen.bytes, seen.version)
 
 
 def _content(store: cloud.Store, seen: cloud.Seen, most: int) -> bytes:

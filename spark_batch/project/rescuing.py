@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -74,7 +74,12 @@ def rescue(
     if not adopting.has_records(layout):
         return None
     settings = header(path, values).run
-    with _opened(layout) as checkpoint:
+    # A shard is locked as its run does it; unmerged shards do not block a rescue of the whole.
+    with (
+        sharding.opened(layout)
+        if layout.shard
+        else Checkpoint.open(layout.checkpoint) as checkpoint
+    ):
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
         adopted = adopting.take_over_readable(checkpoint, layout)
@@ -140,11 +145,6 @@ def _driver(
                 checks=layout.checks,
                 programs=programs,
             )
-
-
-def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
-    """Lock a shard as its run does; unmerged shards do not block a rescue of the whole recipe."""
-    return sharding.opened(layout) if layout.shard else Checkpoint.open(layout.checkpoint)
 
 
 def _missing(

@@ -120,7 +120,8 @@ class _Answers:
         found = self._review.file(request.path_params["name"])
         if found is None:
             return PlainTextResponse("", 404)
-        return Response(found.content, media_type=found.media_type)
+        content, media_type = found
+        return Response(content, media_type=media_type)
 
     async def picks(self, request: Request) -> Response:
         """Store verdicts."""

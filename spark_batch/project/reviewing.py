@@ -18,7 +18,6 @@ from threading import Lock
 from typing import Any
 
 from spark_batch import atomic
-from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Status
 from spark_batch.jobs.picks import LONGEST_NOTE, Pick, PickChange, Verdict, change_picks
@@ -33,14 +32,6 @@ MOST_CHANGES = 10_000  # verdicts in one request
 _ENDS = (Status.DONE, Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.PRUNED)
 _UNMARKED = {"output": "", "verdict": "", "note": ""}
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class ServedFile:
-    """A picture with its media type."""
-
-    content: bytes
-    media_type: str
 
 
 class Review:
@@ -61,7 +52,7 @@ class Review:
         self._page = ("", "")  # its version and its text
         self._seen: tuple[object, str] = (None, "")  # the checkpoint's file and its version
         self._lock = Lock()
-        self._opened().close()
+        adopting.recorded(self.layout).close()
 
     def page(self) -> str:
         """The page, rendered again when the checkpoint or the picks file has changed."""
@@ -77,8 +68,8 @@ class Review:
         with self._lock:
             return {"version": self._version(), **self._picks()}
 
-    def file(self, name: str) -> ServedFile | None:
-        """A picture that the page links, by its name there; None for any other.
+    def file(self, name: str) -> tuple[bytes, str] | None:
+        """A picture that the page links and its media type, by its name there; None for any other.
 
         Symbolic links are followed only to inputs, where the recipe's rules allow them.
         """
@@ -86,7 +77,7 @@ class Review:
         content = None if path is None else self._content(path)
         if path is None or content is None:
             return None
-        return ServedFile(content, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+        return content, mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
     def change(self, document: object) -> dict[str, Any]:
         """Store verdicts that the page sent; returns those of the jobs in question.
@@ -98,7 +89,7 @@ class Review:
         path = self.layout.picks
         if path is None:
             raise UsageError("the recipe's folder is not known")
-        with self._lock, self._opened() as reader:
+        with self._lock, adopting.recorded(self.layout) as reader:
             outputs: dict[str, str] = {}
             for record in reader.records():
                 outputs.setdefault(record.key, record.output)
@@ -111,11 +102,6 @@ class Review:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
         jobs = {job: _pick(picks.by_job.get(job)) for job in entries}
         return {"jobs": jobs, "conflicts": list(conflicts), "unknown": [*(entries.keys() - known)]}
-
-    def _opened(self) -> CheckpointReader:
-        if self.layout.checkpoint.exists():
-            return CheckpointReader.open_readonly(self.layout.checkpoint)
-        return adopting.recorded(self.layout)
 
     def _rendered(self, version: str) -> str:
         from spark_batch.reports import page
@@ -133,7 +119,7 @@ class Review:
         except OSError:
             seen = None
         if seen is None or seen != self._seen[0]:
-            with self._opened() as reader:
+            with adopting.recorded(self.layout) as reader:
                 counts = reader.counts()
                 ends = (counts.jobs[kind] for kind in _ENDS)
                 parts = (counts.total, counts.flagged, *ends, reader.money().spent)

@@ -262,10 +262,11 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             unchanged += step.unchanged
             if bound is not None:
                 bound.look(step)
-        links.check()
         if problem := plan.ownership.problem(pay_again=options.pay_again):
             raise UsageError(problem)
-        _refuse_work(plan, options)
+        sharding.refuse_blind(plan.recipe, plan.layout, unpriced=plan.forecast.unpriced)
+        checks = plan.recipe.checks if plan.forecast.total(WORK) else ()
+        refuse_commands(checks, allowed=options.allow_commands)
         if bound is not None:
             bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
@@ -277,13 +278,6 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             synced=unchanged == plan.forecast.total() == checkpoint.line_count(),
             bound=bound,
         )
-
-
-def _refuse_work(plan: Plan, options: RunOptions) -> None:
-    """Raise UsageError for a shard without a known price, and for commands that are not allowed."""
-    sharding.refuse_blind(plan.recipe, plan.layout, unpriced=plan.forecast.unpriced)
-    if plan.forecast.total(WORK):
-        refuse_commands(plan.recipe.checks, allowed=options.allow_commands)
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:

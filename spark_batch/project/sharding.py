@@ -55,15 +55,10 @@ def opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
             refuse_unmerged(layout)
             yield checkpoint
         except UsageError:
-            _withdraw(checkpoint)
+            if checkpoint.is_empty():  # so that it does not block others
+                checkpoint.close()
+                checkpoint.path.unlink(missing_ok=True)
             raise
-
-
-def _withdraw(checkpoint: Checkpoint) -> None:
-    """Delete a checkpoint that is empty, so that it does not block others."""
-    if checkpoint.is_empty():
-        checkpoint.close()
-        checkpoint.path.unlink(missing_ok=True)
 
 
 def shard_budget(recipe: Recipe, layout: RecipeLayout) -> tuple[Recipe, Iterable[Charge]]:

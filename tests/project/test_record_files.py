@@ -15,7 +15,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import RecipeError
 from spark_batch.paths import Layout
 from spark_batch.project import load
-from spark_batch.project.deliveries import Delivery, list_text
+from spark_batch.project.destinations import Delivery, list_text
 from spark_batch.recipe import Diagnostic, Loaded
 from tests.makers import a_job, a_picture, a_result, write_manifest
 
