@@ -13,14 +13,7 @@ from decimal import Decimal
 from enum import Enum
 
 from spark_batch.engine.planner import COSTS, Action, Step
-from spark_batch.jobs import (
-    Difference,
-    Job,
-    JobRecord,
-    Picture,
-    differences,
-    matrix,
-)
+from spark_batch.jobs import Difference, Job, JobRecord, Picture, differences, matrix
 from spark_batch.project.bases import Base, comparable
 from spark_batch.project.planning import Plan
 

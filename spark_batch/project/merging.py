@@ -12,28 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import (
-    Checkpoint,
-    DoublePayment,
-    join,
-    mark_twins,
-    paid_twice,
-)
-from spark_batch.engine.files import (
-    holds,
-    holds_or_points,
-    keep,
-    kept_path,
-    pointer_to,
-    restore,
-)
+from spark_batch.checkpoint import Checkpoint, DoublePayment, join, mark_twins, paid_twice
+from spark_batch.engine.files import holds, holds_or_points, keep, kept_path, pointer_to, restore
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import JobRecord, Picture, Recipe, Status
 from spark_batch.jobs.picks import picks_file
-from spark_batch.paths import (
-    Layout,
-    merged_path,
-)
+from spark_batch.paths import Layout, merged_path
 from spark_batch.project import adopting, record_files
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.neighbours import output_of

@@ -21,12 +21,7 @@ from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.project.amounts import read_amount
-from spark_batch.project.destinations import (
-    LIST_SUFFIX,
-    MOST_BYTES,
-    UNFINISHED_SUFFIX,
-    read_list,
-)
+from spark_batch.project.destinations import LIST_SUFFIX, MOST_BYTES, UNFINISHED_SUFFIX, read_list
 from spark_batch.recipe.globs import Generated, Origin
 from spark_batch.reports import manifest
 

@@ -8,23 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import (
-    Checkpoint,
-    CheckpointReader,
-    Lock,
-    adopt,
-    foreign,
-)
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, foreign
 from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.models import Models
-from spark_batch.paths import (
-    MANIFEST_SUFFIX,
-    SANDBOX,
-    STATE_FOLDER,
-    lock_path,
-    output_folder,
-)
+from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, lock_path, output_folder
 from spark_batch.project import record_files
 from spark_batch.project.layout import RecipeLayout, shards_of
 from spark_batch.reports import manifest
