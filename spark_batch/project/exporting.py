@@ -316,10 +316,7 @@ def _change(
 
 
 def _content(
-    place: Destination,
-    file: str,
-    recorded: Sequence[Delivery],
-    wanted: Delivery | None = None,
+    place: Destination, file: str, recorded: Sequence[Delivery], wanted: Delivery | None = None
 ) -> str | None:
     """The SHA-256 of a file; None when there is none, "" possibly for one that no export wrote.
 

@@ -108,11 +108,7 @@ class _Folder:
     """A folder with the files of a commit: all names, and the contents that are needed."""
 
     def __init__(
-        self,
-        root: Path,
-        tree: Mapping[str, Leaf],
-        blobs: Blobs,
-        known: Iterable[Picture | None],
+        self, root: Path, tree: Mapping[str, Leaf], blobs: Blobs, known: Iterable[Picture | None]
     ) -> None:
         self.root = root
         self._tree = tree

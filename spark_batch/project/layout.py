@@ -174,10 +174,7 @@ def shards_of(layout: RecipeLayout) -> list[RecipeLayout]:
     """The shards of a recipe with a checkpoint or manifest in its output folder."""
     head = f"{layout.name}."
     found = {}
-    for tail, folder in (
-        (CHECKPOINT_SUFFIX, layout.state),
-        (MANIFEST_SUFFIX, layout.output_dir),
-    ):
+    for tail, folder in ((CHECKPOINT_SUFFIX, layout.state), (MANIFEST_SUFFIX, layout.output_dir)):
         for path in folder.glob(f"{head}*{tail}"):
             shard = labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:

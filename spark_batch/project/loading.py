@@ -24,11 +24,7 @@ def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded
     error and its position.
     """
     return recipe.load(
-        Path(path),
-        probe=pictures.probe,
-        find=_find_generated,
-        fetch=_fetch_address,
-        values=values,
+        Path(path), probe=pictures.probe, find=_find_generated, fetch=_fetch_address, values=values
     )
 
 

@@ -35,10 +35,7 @@ def measured(comparison: Comparison) -> Iterator[Entry]:
     Call it once, instead of `Comparison.entries`.
     """
     entries = comparison.entries()
-    with (
-        contextlib.ExitStack() as stack,
-        ThreadPoolExecutor(_THREADS) as pool,
-    ):
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(_THREADS) as pool:
         earlier = _EarlierPictures(comparison.plan, comparison.base, stack)
         while chunk := list(islice(entries, _CHUNK)):
             # The checkpoint is read in this thread alone.

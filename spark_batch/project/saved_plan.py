@@ -22,13 +22,7 @@ from spark_batch.text import printable, shell_join
 _NAMED = 3  # differences that a message lists
 
 
-def save(
-    plan: Plan,
-    kept: PlanSnapshot,
-    path: Path,
-    *,
-    env_file: Path | None = None,
-) -> SavedPlan:
+def save(plan: Plan, kept: PlanSnapshot, path: Path, *, env_file: Path | None = None) -> SavedPlan:
     """Save `plan`. Its snapshot `kept` was made before its steps, all of which have been taken.
 
     The ceiling is what is spent and reserved plus the cost of all attempts that the jobs may need,
