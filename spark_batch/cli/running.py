@@ -91,7 +91,7 @@ def _run(
             _confirm(prepared)
         result = prepared.execute(_watch(prepared, events))
     _conclude(prepared, result)
-    session.print_pointers(result.forecast.causes)
+    session.print_pointers(plan.forecast.causes)
     session.print_reports(result.written, layout)
     if options.shard is not None:
         merge = standing.command_line("merge", layout.whole)
@@ -175,7 +175,7 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     """Print the result on stdout: what was made, and the number of jobs by status."""
     tally, layout, counts = result.tally, prepared.plan.layout, result.counts
     if result.idle:
-        kept = counted(result.forecast.counts[Action.KEEP], "job")
+        kept = counted(prepared.plan.forecast.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {kept} done")
     else:
         left = f", {tally.unfinished} unfinished" if tally.unfinished else ""

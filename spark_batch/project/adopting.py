@@ -81,11 +81,7 @@ def take_over_readable(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption
 
 
 def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adoption:
-    try:
-        news = _has_news(checkpoint, layout, path)
-    except ManifestError:
-        news = True  # what can be read is adopted
-    if not news:
+    if not _may_have_news(checkpoint, layout, path):
         return Adoption()
     unread: list[str] = []
     rejected: list[str] = []
@@ -150,7 +146,8 @@ def with_adopted(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
     does.
     """
     reader = CheckpointReader.open_readonly(layout.checkpoint)
-    if not _has_whole(layout) and not _is_any_news(reader, layout):
+    news = (_may_have_news(reader, layout, path) for path in _manifests(layout))
+    if not _has_whole(layout) and not any(news):
         return reader, Adoption()
     reader.close()
     with ExitStack() as stack:
@@ -161,10 +158,10 @@ def with_adopted(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
     return copy, adoption
 
 
-def _is_any_news(reader: CheckpointReader, layout: RecipeLayout) -> bool:
-    """Whether there are rows to adopt, or a manifest is unreadable."""
+def _may_have_news(checkpoint: CheckpointReader, layout: RecipeLayout, path: Path) -> bool:
+    """Whether a manifest has rows to adopt, or cannot be read: what can be read is adopted."""
     try:
-        return any(_has_news(reader, layout, path) for path in _manifests(layout))
+        return _has_news(checkpoint, layout, path)
     except ManifestError:
         return True
 

@@ -16,7 +16,6 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget
 from spark_batch.engine.events import Cure, Tally
-from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State, Status
@@ -81,7 +80,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run: its tally, the forecast made before it, and the path of the manifest.
+    """The result of a run: its tally, and the path of the manifest.
 
     `idle` is whether there was nothing to do. `written` lists all reports, with the manifest.
     `counts` are the recipe's jobs by status and `money` is that of all attempts, those of earlier
@@ -90,7 +89,6 @@ class RunResult:
     """
 
     tally: Tally
-    forecast: Forecast
     manifest: Path
     idle: bool
     written: Written
@@ -132,9 +130,9 @@ class PreparedRun:
 
     def execute(self, watch: Watch) -> RunResult:
         """Run the jobs and write the reports. Raises UsageError without a key, and OutputError."""
-        layout, forecast = self.plan.layout, self.plan.forecast
+        layout = self.plan.layout
         tally = Tally(
-            stuck=forecast.total((Action.FAILED, Action.EXPIRED)),
+            stuck=self.plan.forecast.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
             spent=self.checkpoint.money().spent,
         )
@@ -150,7 +148,6 @@ class PreparedRun:
         counts = self.checkpoint.counts()
         return RunResult(
             tally=tally,
-            forecast=forecast,
             manifest=layout.manifest,
             idle=self.idle,
             written=written,
