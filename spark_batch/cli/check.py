@@ -50,9 +50,8 @@ def command(
     pictures = counted(outcome.checked, "picture")
     print_wrapped(f"{pictures} checked{others}; {counted(outcome.flagged, 'job')} flagged")
     session.print_reports(outcome.written, layout)
-    code = github.publish(recipe_path, layout)
     failed = ExitCode.FAILED if strict and outcome.flagged else ExitCode.DONE
-    return outcome.written.exit_code or failed or code
+    return github.publish(layout, outcome.written.exit_code or failed)
 
 
 def _print(checked: CheckedPicture) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from spark_batch import project
@@ -11,14 +9,11 @@ from spark_batch.cli import options
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.paths import shown
-from spark_batch.project import Shard
 from spark_batch.text import counted, printable
 
 
 @click.command()
-@options.recipe_argument
-@options.sandbox_option
-@options.shard_option
+@options.layout_options
 @options.only_option
 @click.option("--to", required=True, metavar="DIR|ADDRESS", help="A folder, or s3://BUCKET/PREFIX.")
 @click.option("--picked", is_flag=True, help="Only pictures that the picks file picks.")
@@ -32,10 +27,8 @@ from spark_batch.text import counted, printable
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 def command(
-    recipe_path: Path,
+    layout: project.RecipeLayout,
     *,
-    sandbox: bool,
-    shard: Shard | None,
     only: tuple[str, ...],
     to: str,
     picked: bool,
@@ -50,7 +43,6 @@ def command(
     lists what was delivered. An address needs fsspec and the driver of its store, which finds the
     credentials.
     """
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     wanted = project.ExportOptions(to=to, picked=picked, only=only, name=name, mirror=mirror)
     export = project.prepare_export(layout, wanted)
     if dry_run:

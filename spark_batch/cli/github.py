@@ -57,8 +57,8 @@ class Values:
 
 
 def publish(
-    recipe_path: Path,
     layout: project.RecipeLayout,
+    exit_code: ExitCode,
     *,
     news: bool = True,
     summary: bool = True,
@@ -69,28 +69,27 @@ def publish(
     With `news` False it writes only the values for later steps: the rest was published before.
     `values` are those of the command's earlier recipes, to which it adds: of a value that is
     written again, GitHub takes the last.
-    Annotations go to stderr, which GitHub reads as it reads stdout. Returns FAILED, with a message
-    on stderr, when something cannot be written.
+    Annotations go to stderr, which GitHub reads as it reads stdout. Returns `exit_code`; FAILED in
+    the place of DONE, with a message on stderr, when something cannot be written.
     """
     annotations = os.environ.get("GITHUB_ACTIONS") == "true"
     summary_file, outputs = _named_file("GITHUB_STEP_SUMMARY"), _named_file("GITHUB_OUTPUT")
     # A summary is in no folder, so its pictures need an address of their own.
     pictures = _address(os.environ.get("SPARK_BATCH_PICTURES_URL", ""))
     if not (annotations or summary_file or outputs):
-        return ExitCode.DONE
+        return exit_code
     written = True
     with project.copied(layout) as checkpoint:
         if annotations and news:
-            _annotate(checkpoint, recipe_path, layout)
+            _annotate(checkpoint, layout)
         if summary_file and summary and news:
-            recipe = str(recipe_path)
-            text = project.summary_text(checkpoint, layout, recipe=recipe, pictures=pictures)
+            text = project.summary_text(checkpoint, layout, pictures=pictures)
             written &= _append(summary_file, text, limit=_SUMMARY_BYTES)
         if outputs:
             values = Values() if values is None else values
             values.add(checkpoint, layout)
             written &= _append(outputs, _outputs(values.by_name()))
-    return ExitCode.DONE if written else ExitCode.FAILED
+    return exit_code or (ExitCode.DONE if written else ExitCode.FAILED)
 
 
 def _named_file(variable: str) -> Path | None:
@@ -99,13 +98,9 @@ def _named_file(variable: str) -> Path | None:
     return Path(value) if value else None
 
 
-def _annotate(
-    checkpoint: CheckpointReader, recipe_path: Path, layout: project.RecipeLayout
-) -> None:
+def _annotate(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> None:
     workspace = _named_file("GITHUB_WORKSPACE") or Path.cwd()
-    for command in project.annotation_commands(
-        checkpoint, layout, recipe=recipe_path, workspace=workspace
-    ):
+    for command in project.annotation_commands(checkpoint, layout, workspace=workspace):
         print_command(command, err=True)
 
 

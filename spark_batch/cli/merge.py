@@ -44,8 +44,7 @@ def command(
     for payment in merged.double_payments:
         print_wrapped(_describe(payment))
     _conclude(merged)
-    github_exit_code = github.publish(recipe_path, merged.layout)
-    return merged.written.exit_code or github_exit_code
+    return github.publish(merged.layout, merged.written.exit_code)
 
 
 def _describe(payment: DoublePayment) -> str:

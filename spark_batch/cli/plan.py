@@ -11,7 +11,6 @@ from spark_batch import project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import completing, options, plandocument, plantext, session, sums
 from spark_batch.cli.colours import print_wrapped
-from spark_batch.cli.options import amount
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
@@ -31,9 +30,9 @@ _SHOWN = 40
 @comparing.options
 @click.option("--retry", is_flag=True, help="Show what `retry` would do.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.json_option
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
+@options.env_file_option
 @click.option(
     "--by",
     metavar="AXIS[,AXIS]",
@@ -43,13 +42,13 @@ _SHOWN = 40
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="Save the plan, for `run --plan FILE`.",
 )
 @click.option(
     "--max-cost",
     metavar="USD",
-    callback=amount,
+    type=options.AMOUNT,
     help="With --out: what all attempts may cost together, those of the plan included.",
 )
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from spark_batch import project
 from spark_batch.cli import completing, github, options, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
-from spark_batch.project import FORMATS, ON_DEMAND, Shard, chosen_formats
+from spark_batch.project import FORMATS, ON_DEMAND, chosen_formats
 from spark_batch.text import counted
 
 
 @click.command()
-@options.recipe_argument
-@options.sandbox_option
-@options.shard_option
+@options.layout_options
 @options.only_option
 @click.option(
     "--format",
@@ -28,12 +24,7 @@ from spark_batch.text import counted
     shell_complete=completing.words(lambda: (*FORMATS, *ON_DEMAND)),
 )
 def command(
-    recipe_path: Path,
-    *,
-    sandbox: bool,
-    shard: Shard | None,
-    only: tuple[str, ...],
-    formats: tuple[str, ...],
+    layout: project.RecipeLayout, *, only: tuple[str, ...], formats: tuple[str, ...]
 ) -> ExitCode:
     """Write the reports from the checkpoint alone.
 
@@ -50,7 +41,6 @@ def command(
             "--only prints lines of the manifest, or makes a contact sheet: it goes with"
             " --format csv alone, or --format sheet alone"
         )
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     session.print_unmerged_shards(layout)
     with project.copied(layout) as checkpoint:
         lines = list(project.chosen_records(checkpoint, only, layout)) if only else []
@@ -64,5 +54,4 @@ def command(
     for path in written.paths:
         click.echo(f"{shown(path)}: {counted(written.jobs, 'job')}")
     session.print_unwritten(written)
-    github_exit_code = github.publish(recipe_path, layout, summary="markdown" in chosen)
-    return written.exit_code or github_exit_code
+    return github.publish(layout, written.exit_code, summary="markdown" in chosen)

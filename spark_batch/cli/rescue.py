@@ -12,34 +12,21 @@ from spark_batch.cli import github, options, session, standing
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
-from spark_batch.project import Shard
 from spark_batch.text import counted
 
 
 @click.command()
-@options.recipe_argument
-@options.sandbox_option
-@options.shard_option
+@options.layout_options
 @options.commands_option
-@click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
-def command(
-    recipe_path: Path,
-    *,
-    sandbox: bool,
-    shard: Shard | None,
-    allow_commands: bool,
-    env_file: Path | None,
-) -> int:
+@options.env_file_option
+def command(layout: project.RecipeLayout, *, allow_commands: bool, env_file: Path | None) -> int:
     """Poll and download what has been paid for. This cannot create a task.
 
     Reads the recipe's header alone: its pictures may be missing. With nothing to rescue, it does
     nothing and needs no key.
     """
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(
-        recipe_path,
-        sandbox=sandbox,
-        shard=shard,
+        layout,
         env_file=env_file,
         allow_commands=allow_commands,
         watch=partial(
@@ -50,21 +37,20 @@ def command(
     )
     if rescued is None:
         print_wrapped("nothing to rescue: nothing has been run yet")
-        _print_earlier_hint(recipe_path, layout)
+        _print_earlier_hint(layout)
         return ExitCode.DONE
     session.print_adopted(rescued.adopted, layout)
     _conclude(rescued, layout)
     if not rescued.wanted:
-        _print_earlier_hint(recipe_path, layout)
+        _print_earlier_hint(layout)
     session.print_pointers(rescued.causes)
     session.print_unwritten(rescued.written)
-    github_exit_code = github.publish(recipe_path, layout, news=bool(rescued.wanted))
-    return rescued.exit_code or github_exit_code
+    return github.publish(layout, rescued.exit_code, news=bool(rescued.wanted))
 
 
-def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout) -> None:
+def _print_earlier_hint(layout: project.RecipeLayout) -> None:
     """Print on stderr where the recipe may have paid work under an earlier name."""
-    if hint := project.earlier_hint(recipe_path, layout):
+    if hint := project.earlier_hint(layout):
         print_wrapped(f"note: {hint}", err=True)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from spark_batch import project
@@ -11,17 +9,15 @@ from spark_batch.cli import completing, github, options, session
 from spark_batch.cli.colours import print_folded, print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.project import Attempt, JobRecord, Shard
+from spark_batch.project import Attempt, JobRecord
 from spark_batch.text import counted, printable
 
 _SHOWN = 20  # attempts whose settlement is described one by one
 
 
 @click.command()
-@options.recipe_argument
+@options.layout_options
 @click.argument("job", required=False, shell_complete=completing.jobs)
-@options.sandbox_option
-@options.shard_option
 @options.only_option
 @click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
 @click.option("--not-charged", is_flag=True, help="There is no task: nothing was charged.")
@@ -30,11 +26,9 @@ _SHOWN = 20  # attempts whose settlement is described one by one
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(
-    recipe_path: Path,
-    job: str | None,
+    layout: project.RecipeLayout,
     *,
-    sandbox: bool,
-    shard: Shard | None,
+    job: str | None,
     only: tuple[str, ...],
     task_id: str | None,
     not_charged: bool,
@@ -57,7 +51,6 @@ def command(
             " --resubmit"
         )
     task_id = None if task_id is None else task_id.strip()  # as it is pasted from a billing page
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.settling(layout, job, only, task_id=task_id) as settlement:
         pairs = [(found.record, attempt) for found in settlement.jobs for attempt in found.attempts]
         if task_id is not None:
@@ -73,8 +66,7 @@ def command(
     go_on = command_line("rescue" if task_id else "run", layout)
     print_wrapped(f"settled; now `{go_on}`")
     session.print_unwritten(written)
-    github_exit_code = github.publish(recipe_path, layout)
-    return written.exit_code or github_exit_code
+    return github.publish(layout, written.exit_code)
 
 
 def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:

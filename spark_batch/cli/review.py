@@ -21,7 +21,7 @@ from spark_batch.text import printable
 @options.recipe_argument
 @options.sandbox_option
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
-@click.option("--port", type=options.Digits(0, 65535), default=0, help="0: the system picks one.")
+@options.port_option
 def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> None:
     """Serve the page on this machine, and save verdicts at once.
 

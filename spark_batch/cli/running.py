@@ -103,8 +103,7 @@ def _run(
     page = project.FORMATS["html"].path(layout)
     if open_it and page in result.written.paths:
         session.open_page(page.absolute().as_uri(), shown(page))
-    github_exit_code = github.publish(recipe.path, layout, values=values)
-    return result.exit_code or github_exit_code
+    return github.publish(layout, result.exit_code, values=values)
 
 
 def _next_step(prepared: project.PreparedRun, result: project.RunResult) -> str | None:

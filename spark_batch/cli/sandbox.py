@@ -22,7 +22,7 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
 
 
 @click.command()
-@click.option("--port", type=options.Digits(0, 65535), default=0, help="0: the system picks one.")
+@options.port_option
 @click.option(
     "--dir",
     "folder",
@@ -44,7 +44,7 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.option(
     "--price",
     metavar="USD",
-    callback=options.amount,
+    type=options.AMOUNT,
     default="0.03",
     show_default=True,
     help="What a picture costs.",

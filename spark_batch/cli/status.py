@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -15,27 +14,22 @@ from spark_batch.cli import options, session, standing
 from spark_batch.cli.colours import print_folded, print_wrapped
 from spark_batch.errors import ExitCode, PicksError
 from spark_batch.paths import shown
-from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
+from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Status
 from spark_batch.text import counted, printable
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 
 
 @click.command()
-@options.recipe_argument
-@options.sandbox_option
-@options.shard_option
+@options.layout_options
 @options.only_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
-) -> None:
+@options.json_option
+def command(layout: project.RecipeLayout, *, only: tuple[str, ...], as_json: bool) -> None:
     """Show the state of all jobs, also during a run.
 
     Reads the checkpoint alone, and the recipe only to say how to go on: its pictures may be
     missing.
     """
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
@@ -50,9 +44,9 @@ def command(
             _print_text(layout, checkpoint, counts, trouble)
             if picks:
                 _print_picks(layout, checkpoint, counts, picks)
-            too_many = project.too_many_uncertain(recipe_path, checkpoint)
+            too_many = project.too_many_uncertain(layout, checkpoint)
             end = ExitCode.UNCERTAIN if too_many else ExitCode.DONE
-            rerolls = project.awaits_reroll(recipe_path, layout, checkpoint)
+            rerolls = project.awaits_reroll(layout, checkpoint)
             more = ("--reroll",) if rerolls else ()
             if step := standing.next_step(counts, layout, *more, end=end):
                 click.echo(step)

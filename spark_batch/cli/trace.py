@@ -12,6 +12,7 @@ import click
 
 from spark_batch.cli import standing
 from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.options import PATH, json_option
 from spark_batch.errors import ExitCode, PictureError
 from spark_batch.paths import shown
 from spark_batch.project import (
@@ -42,9 +43,7 @@ _ALONE = (
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=PATH)
 @click.option(
     "--in",
     "folder",
@@ -58,7 +57,7 @@ _ALONE = (
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Look in this manifest, and in the checkpoint that belongs to it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     files: tuple[Path, ...], *, folder: Path | None, manifest: Path | None, as_json: bool
 ) -> int:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from spark_batch import project
 from spark_batch.cli import options
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode
-from spark_batch.project import Shard
 from spark_batch.text import counted, printable
 
 
 @click.command()
-@options.recipe_argument
-@options.sandbox_option
-@options.shard_option
-def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
+@options.layout_options
+def command(layout: project.RecipeLayout) -> int:
     """Check every finished file against its recorded SHA-256.
 
     Exits with 1 when one differs. A Git LFS pointer is as recorded when it names that SHA-256.
     Without a checkpoint the manifest has the records.
     """
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = flagged = pointers = 0
     for verified in project.verify(layout):
         record, fault = verified.record, verified.fault

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from spark_batch import project
@@ -13,7 +11,6 @@ from spark_batch.project import (
     Attempt,
     CheckpointReader,
     JobRecord,
-    Shard,
     State,
     Status,
     status_of,
@@ -29,16 +26,13 @@ _AGAIN = {
 
 
 @click.command()
-@options.recipe_argument
+@options.layout_options
 @click.argument("job", shell_complete=completing.jobs)
-@options.sandbox_option
-@options.shard_option
-def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
+def command(layout: project.RecipeLayout, *, job: str) -> None:
     """Show the whole history of one job.
 
     JOB is its key, the beginning of it, or its picture's name or path.
     """
-    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
         record = project.find_job(checkpoint, job, layout)
         _print_job(record, standing.currency(is_preview=layout.is_preview))

@@ -33,7 +33,7 @@ class RecipeLayout(Layout):
     `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
     `metadata` and `checks` are the recipe's. `further` are further takes that `jobs` adds to the
     recipe's (`rerolling`). `recipe_path` is the recipe as the user named it, for the commands in
-    messages.
+    messages; RECIPE when unknown.
     """
 
     models: Models
@@ -42,7 +42,7 @@ class RecipeLayout(Layout):
     metadata: Metadata = Metadata.NONE
     checks: tuple[Check, ...] = ()
     further: FurtherTakes = field(default=FurtherTakes(), compare=False)
-    recipe_path: Path | None = field(default=None, compare=False)
+    recipe_path: Path = field(default=Path("RECIPE"), compare=False)
 
     @property
     def label(self) -> str:
@@ -185,15 +185,16 @@ def shards_of(layout: RecipeLayout) -> list[RecipeLayout]:
 # --- What to type next, ready to be copied.
 
 
-def typed(name: str, recipe: Path | None, *arguments: str) -> str:
+def typed(name: str, recipe: Path, *arguments: str) -> str:
     """A command for a recipe, or a call for one that is a mapping.
 
-    RECIPE stands for one whose file is not known. `arguments` are the further ones, options last.
+    RECIPE stands for a mapping that has no such call. `arguments` are the further ones, options
+    last.
     """
-    is_mapping = recipe is not None and recipe.name == MAPPING
-    if recipe is not None and is_mapping and name in _FUNCTIONS:
+    is_mapping = recipe.name == MAPPING
+    if is_mapping and name in _FUNCTIONS:
         return _call(name, recipe.parent, arguments)
-    path = "RECIPE" if recipe is None or is_mapping else str(recipe)
+    path = "RECIPE" if is_mapping else str(recipe)
     return shell_join(["spark-batch", name, path, *arguments])
 
 

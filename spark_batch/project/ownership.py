@@ -211,7 +211,7 @@ def merge_command(layout: RecipeLayout, paths: Sequence[Path], *, renamed: bool)
     return typed("merge", layout.recipe_path, *map(shown, paths), *flags)
 
 
-def earlier_hint(recipe: Path, layout: RecipeLayout) -> str | None:
+def earlier_hint(layout: RecipeLayout) -> str | None:
     """Advice for a recipe that has never run and seems to have been renamed or moved.
 
     It seems so when the recipe of a checkpoint or manifest nearby is gone. None for a recipe that
@@ -221,7 +221,7 @@ def earlier_hint(recipe: Path, layout: RecipeLayout) -> str | None:
         if reader.has_attempts():
             return None
     for found in others(layout):
-        if output_of(found, besides=recipe) is None:
+        if output_of(found, besides=layout.recipe_path) is None:
             renamed = found.recipe != layout.name
             merge = merge_command(layout, [found.path], renamed=renamed)
             return (

@@ -105,7 +105,7 @@ def manifest_text(records: Iterable[JobRecord], layout: RecipeLayout) -> str:
 
 
 def summary_text(
-    checkpoint: CheckpointReader, layout: RecipeLayout, *, recipe: str, pictures: str | None
+    checkpoint: CheckpointReader, layout: RecipeLayout, *, pictures: str | None
 ) -> str:
     """The Markdown summary, as in `reports.markdown.text`."""
     from spark_batch.reports import markdown
@@ -114,22 +114,22 @@ def summary_text(
         checkpoint,
         layout.models,
         name=layout.name,
-        recipe=recipe,
+        recipe=str(layout.recipe_path),
         pictures=pictures,
         picks=layout.readable_picks(),  # writing the reports has reported a damaged file
     )
 
 
 def annotation_commands(
-    checkpoint: CheckpointReader, layout: RecipeLayout, *, recipe: Path, workspace: Path
+    checkpoint: CheckpointReader, layout: RecipeLayout, *, workspace: Path
 ) -> Iterable[str]:
     """GitHub's workflow commands for jobs with problems, as in `reports.annotations`."""
     from spark_batch.reports import annotations
 
     return annotations.commands(
         checkpoint,
-        recipe=str(recipe),
-        recipe_dir=layout.recipe_dir or recipe.parent,
+        recipe=str(layout.recipe_path),
+        recipe_dir=layout.recipe_dir or layout.recipe_path.parent,
         workspace=workspace,
         models=layout.models,
     )

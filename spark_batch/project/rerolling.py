@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import SparkBatchError, UsageError
@@ -37,10 +36,10 @@ def with_further_takes(
     return replace(layout, further=further)
 
 
-def awaits_reroll(path: Path, layout: RecipeLayout, checkpoint: CheckpointReader) -> bool:
+def awaits_reroll(layout: RecipeLayout, checkpoint: CheckpointReader) -> bool:
     """Whether a pending job is a further take, which only a run with `--reroll` makes.
 
-    Only the recipe at `path` tells its own takes from further ones: it is loaded if there may be
+    Only the recipe tells its own takes from further ones: it is loaded if there may be
     such a job, and counts as having none if it has errors, such as pictures that are missing.
     """
     pending = {
@@ -53,7 +52,8 @@ def awaits_reroll(path: Path, layout: RecipeLayout, checkpoint: CheckpointReader
     try:
         if not any(pick.verdict is Verdict.REJECT for pick in layout.read_picks()):
             return False
-        wanted = with_further_takes(load(path).recipe, layout, checkpoint, reroll=True).further
+        recipe = load(layout.recipe_path).recipe
+        wanted = with_further_takes(recipe, layout, checkpoint, reroll=True).further
     except SparkBatchError:
         return False
     return any(job.key in pending for job in wanted)

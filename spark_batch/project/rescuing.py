@@ -18,11 +18,10 @@ from spark_batch.engine.judging import Programs
 from spark_batch.engine.planner import Cause, Restore, Scope, paid_pictures
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import RunSettings, State, Status
-from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.checking import programs_of
-from spark_batch.project.layout import RecipeLayout, find_layout
+from spark_batch.project.layout import RecipeLayout
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.running import Watch
 from spark_batch.recipe.outline import header
@@ -54,26 +53,23 @@ class Rescued:
 
 
 def rescue(
-    path: Path,
+    layout: RecipeLayout,
     values: Mapping[str, object] | None = None,
     *,
-    sandbox: bool,
-    shard: Shard | None = None,
     env_file: Path | None,
     allow_commands: bool = False,
     watch: Watch,
 ) -> Rescued | None:
-    """Poll and download what the recipe at `path` paid for, and write the reports.
+    """Poll and download what the recipe paid for, and write the reports.
 
     `values` are as in `recipe.load`. Returns None when nothing has been run yet. First adopts the
     readable manifest rows that the checkpoint does not have. The recipe's `run` mapping applies as
     in a run. Without `allow_commands`, the checks that start programs fail. Raises UsageError when
     a key is needed and there is none.
     """
-    layout = find_layout(path, values, sandbox=sandbox, shard=shard)
     if not adopting.has_records(layout):
         return None
-    settings = header(path, values).run
+    settings = header(layout.recipe_path, values).run
     # A shard is locked as its run does it; unmerged shards do not block a rescue of the whole.
     with (
         sharding.opened(layout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.client.answers import usable_id
@@ -96,9 +95,9 @@ def settling(
         yield settlement
 
 
-def too_many_uncertain(path: Path, checkpoint: CheckpointReader) -> bool:
-    """Whether a run of the recipe at `path` would send nothing until some attempts are settled."""
-    return checkpoint.uncertain_count() > header(path).run.max_uncertain
+def too_many_uncertain(layout: RecipeLayout, checkpoint: CheckpointReader) -> bool:
+    """Whether a run of the recipe would send nothing until some attempts are settled."""
+    return checkpoint.uncertain_count() > header(layout.recipe_path).run.max_uncertain
 
 
 def _uncertain(checkpoint: Checkpoint, records: Iterable[JobRecord]) -> tuple[UncertainJob, ...]:

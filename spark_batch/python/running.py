@@ -164,10 +164,8 @@ def rescue(
         layout = found.layout(sandbox=sandbox, shard=part)
         before = _spent(layout)
         rescued = project.rescue(
-            found.path,
+            layout,
             found.values,
-            sandbox=sandbox,
-            shard=part,
             env_file=keys,
             allow_commands=allow_commands,
             watch=watcher,
