@@ -9,8 +9,7 @@ vendor's page does not name.
 
 from spark_batch.sandbox.faults import Dice, Fault, Faults, read_script
 from spark_batch.sandbox.ledger import Entry, Ledger, Note
-from spark_batch.sandbox.server import Served, serve
-from spark_batch.sandbox.settings import Settings
+from spark_batch.sandbox.server import Served, Settings, serve
 
 __all__ = [
     "Dice",

@@ -20,19 +20,16 @@ _Make = Callable[[str, Faults, Model], Response]
 
 
 def invalid_request(refusal: InvalidRequest) -> Response:
-    """The response to an invalid request."""
     return _error(refusal.status, refusal.code, refusal.message)
 
 
 def unauthorized() -> Response:
-    """The response to a missing or wrong API key."""
     answer = _error(401, 401, "Invalid or missing API key")
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 
 def no_task() -> Response:
-    """The response for an unknown task id."""
     return _error(NOT_FOUND, NOT_FOUND, "Task not found")
 
 
@@ -53,12 +50,10 @@ def expired() -> Response:
 
 
 def redirect_loop() -> Response:
-    """A redirect to a URL that redirects to itself."""
     return Response(status_code=302, headers={"Location": access.REDIRECT_LOOP})
 
 
 def not_json() -> Response:
-    """Status 200 with a body that is not JSON."""
     return PlainTextResponse("OK")
 
 

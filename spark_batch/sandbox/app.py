@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TypeVar
@@ -22,7 +22,7 @@ from spark_batch.errors import OutputError
 from spark_batch.sandbox import access, answers, deliveries, ledger, pictures, shapes, tasks
 from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Dice, Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry, Ledger, Note
-from spark_batch.sandbox.settings import Settings
+from spark_batch.sandbox.server import Settings
 from spark_batch.sandbox.store import Store, write
 from spark_batch.sandbox.task_request import InvalidRequest, TaskRequest, parse_request
 from spark_batch.sandbox.wire import Cut, Silent
@@ -35,6 +35,7 @@ _SECOND = "-2"  # ends the name of a task's second picture
 _INTEGER_BITS = 53  # of an integer id: every JSON reader keeps as many
 
 T = TypeVar("T")
+_AnswerRequest = Callable[[Request, TaskRequest, Fault | None], Awaitable[Response]]
 
 
 class Sandbox:
@@ -75,35 +76,39 @@ class Sandbox:
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
             middleware=[Middleware(access.LoopbackOnly, refusal=answers.foreign_host())],
-            exception_handlers={
-                HTTPException: _http_error,
-                OutputError: _output_error,
-                OSError: _output_error,
-            },
+            exception_handlers=dict.fromkeys((HTTPException, OutputError, OSError), _failed),
         )
 
     def close(self) -> None:
-        """End the worker threads."""
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     async def _create(self, request: Request) -> Response:
+        return await self._posted(CREATE, request, self._created)
+
+    async def _precharge(self, request: Request) -> Response:
+        return await self._posted(PRECHARGE, request, self._quoted)
+
+    async def _posted(self, place: str, request: Request, answer: _AnswerRequest) -> Response:
+        """The response to a request for a task or for its price, subject to the drawn fault."""
         if not self._authorized(request):
             return answers.unauthorized()
-        fault = self._draw(CREATE)
+        fault = self._draw(place)
         try:
             body = await _body(request)
-            instead = self._instead(CREATE, fault)
+            instead = self._instead(place, fault)
             if instead is not None:
                 return instead
             task_request = await self._parsed(request, body)
         except InvalidRequest as refusal:
-            self._note(ledger.REFUSED, refusal.code, refusal.message, request)
+            if place == CREATE:
+                self._note(ledger.REFUSED, refusal.code, refusal.message, request)
             return answers.invalid_request(refusal)
-        task = await self._work(lambda: self._accept(task_request, fault, _user_agent(request)))
-        return await self._created(task, fault)
+        return await answer(request, task_request, fault)
 
-    async def _created(self, task: Entry, fault: Fault | None) -> Response:
-        """The response to an accepted request, subject to the drawn fault."""
+    async def _created(
+        self, request: Request, task_request: TaskRequest, fault: Fault | None
+    ) -> Response:
+        task = await self._work(lambda: self._accept(task_request, fault, _user_agent(request)))
         name = fault.name if fault else ""
         if name == "cut-after":
             return Cut()
@@ -137,18 +142,7 @@ class Sandbox:
             if self._ledger.find(task_id) is None:
                 return task_id
 
-    async def _precharge(self, request: Request) -> Response:
-        if not self._authorized(request):
-            return answers.unauthorized()
-        fault = self._draw(PRECHARGE)
-        try:
-            body = await _body(request)
-            instead = self._instead(PRECHARGE, fault)
-            if instead is not None:
-                return instead
-            task_request = await self._parsed(request, body)
-        except InvalidRequest as refusal:
-            return answers.invalid_request(refusal)
+    async def _quoted(self, _: Request, task_request: TaskRequest, fault: Fault | None) -> Response:
         if fault and fault.name == "cache-miss":
             return JSONResponse(tasks.quote_missing(task_request))
         quote = tasks.quote(task_request, price=self._settings.price, time=self._clock())
@@ -251,16 +245,7 @@ class Sandbox:
         path = self._store.preview(self._preview_name(task))
         if path.exists():
             return path.read_bytes()
-        drawn = self._drawn(task)
-        with contextlib.suppress(OSError):
-            write(path, drawn)
-        return drawn
-
-    def _preview_name(self, task: Entry) -> str:
-        return tasks.preview_name(task, self._settings.shown_model(task.model))
-
-    def _drawn(self, task: Entry) -> bytes:
-        return pictures.render(
+        drawn = pictures.render(
             source=None if task.image is None else self._store.image(task.image),
             url=task.url,
             prompt=task.prompt,
@@ -269,6 +254,12 @@ class Sandbox:
             size=(task.width, task.height),
             model=self._settings.shown_model(task.model),
         )
+        with contextlib.suppress(OSError):
+            write(path, drawn)
+        return drawn
+
+    def _preview_name(self, task: Entry) -> str:
+        return tasks.preview_name(task, self._settings.shown_model(task.model))
 
     def _authorized(self, request: Request) -> bool:
         header = request.headers.get("authorization", "")
@@ -324,11 +315,7 @@ def _user_agent(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
 
-def _http_error(_: Request, error: Exception) -> Response:
+def _failed(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else str(error)
     return JSONResponse({"error": tasks.error(status, detail)}, status_code=status)
-
-
-def _output_error(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": tasks.error(500, str(error))}, status_code=500)

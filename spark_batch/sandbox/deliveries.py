@@ -55,18 +55,6 @@ def _whole(data: bytes) -> Response:
     return Response(data, media_type=MEDIA_TYPE)
 
 
-def _encoded(data: bytes, coding: str, _: Faults) -> Response:
-    return Response(data, media_type=MEDIA_TYPE, headers={"Content-Encoding": coding})
-
-
-def _slow(data: bytes, _: str, settings: Faults) -> Response:
-    return Slow(data, step=len(data) // _PIECES + 1, pause=settings.slow_seconds / _PIECES)
-
-
-def _dripping(data: bytes, _: str, settings: Faults) -> Response:
-    return Slow(data, step=1, pause=settings.slow_seconds)
-
-
 def _turned(data: bytes, *_: object) -> Response:
     """A picture with half the width and height, swapped."""
     with Image.open(io.BytesIO(data)) as picture:
@@ -83,8 +71,12 @@ def _saved(picture: Image.Image, form: str) -> bytes:
 _SPOILED: Mapping[str, Callable[[bytes, str, Faults], Response]] = {
     "short": lambda data, *_: _whole(data[: len(data) // 2]),
     "truncated": lambda data, *_: Truncated(data, media_type=MEDIA_TYPE),
-    "slow": _slow,
-    "drip": _dripping,
+    "slow": lambda data, _, settings: Slow(
+        data, step=len(data) // _PIECES + 1, pause=settings.slow_seconds / _PIECES
+    ),
+    "drip": lambda data, _, settings: Slow(data, step=1, pause=settings.slow_seconds),
     "wrong-size": _turned,
-    "encoding": _encoded,
+    "encoding": lambda data, coding, _: Response(
+        data, media_type=MEDIA_TYPE, headers={"Content-Encoding": coding}
+    ),
 }

@@ -194,7 +194,8 @@ class Dice:
 
         Raises UsageError for an unknown place or name.
         """
-        _known_place(place)
+        if place not in KNOWN:
+            raise UsageError(f"there are no faults for {place!r}: choose one of {', '.join(KNOWN)}")
         found = [_named(place, name) for name in names]
         with self._lock:
             self._script[place].extend(found)
@@ -284,12 +285,8 @@ def listing() -> str:
 
 
 def _faults_at(place: str, numbers: Mapping[str, float]) -> tuple[tuple[Fault, float], ...]:
-    found = []
-    for name in sorted(numbers):
-        fault = _applicable(name).get(place)
-        if fault is not None:
-            found.append((fault, numbers[name]))
-    return tuple(found)
+    found = ((_applicable(name).get(place), numbers[name]) for name in sorted(numbers))
+    return tuple((fault, number) for fault, number in found if fault is not None)
 
 
 def _applicable(name: str) -> dict[str, Fault]:
@@ -318,11 +315,6 @@ def _parse(place: str, text: str) -> Fault | None:
         return Fault(name) if name in KNOWN[place] else None
     wants = any(known.startswith(f"{name}:") for known in KNOWN[place])
     return Fault(name, argument) if wants and _ARGUMENT.fullmatch(argument) else None
-
-
-def _known_place(place: str) -> None:
-    if place not in KNOWN:
-        raise UsageError(f"there are no faults for {place!r}: choose one of {', '.join(KNOWN)}")
 
 
 def _unknown(name: str, places: Sequence[str]) -> str:

@@ -14,7 +14,11 @@ from PIL import Image, ImageDraw
 from spark_batch.sandbox import lettering
 from spark_batch.sandbox.lettering import Color, Line
 
+Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+Lines = tuple[Line, ...]
+Block = tuple[int, int, Lines]  # what is left of it, what is above it, and its lines
+Head = tuple[tuple[Block, ...], int]  # with its height
 
 WORD = "SANDBOX"
 
@@ -35,16 +39,16 @@ class Label:
     photo: Box
     beside: bool
     thick: int
-    blocks: tuple[tuple[int, int, tuple[Line, ...]], ...]
+    blocks: tuple[Block, ...]
 
 
-def unit(size: tuple[int, int]) -> float:
+def unit(size: Size) -> float:
     """The number of a picture's pixels to one of its thumbnail."""
     return max(size) / _THUMBNAIL
 
 
 def compose(
-    *, size: tuple[int, int], prompt: str, scale: float, seed: int, model: str, bright: Color
+    *, size: Size, prompt: str, scale: float, seed: int, model: str, bright: Color
 ) -> Label:
     """Lay out the label of a picture of that size.
 
@@ -60,9 +64,8 @@ def compose(
     name = (Line(lettering.drawable(model), round(_FACTS * one), color=bright),) if model else ()
     if width >= height * _LYING:
         return _column(size, prompt, word, (*facts, *name))
-    if width >= height / _LYING:
-        return _band(size, prompt, name, *_head_in_one_row(size, word, facts))
-    return _band(size, prompt, name, *_head_in_two_rows(size, word, facts))
+    head = _head_in_one_row if width >= height / _LYING else _head_in_two_rows
+    return _band(size, prompt, name, head(size, word, facts))
 
 
 def draw(canvas: Image.Image, label: Label, *, ground: Color, seed: int) -> None:
@@ -75,7 +78,7 @@ def draw(canvas: Image.Image, label: Label, *, ground: Color, seed: int) -> None
         lettering.draw(pen, lines, left=left + x, top=top + y)
 
 
-def _column(size: tuple[int, int], prompt: str, word: Line, facts: tuple[Line, ...]) -> Label:
+def _column(size: Size, prompt: str, word: Line, facts: Lines) -> Label:
     width, height = size
     gap, tiles = (round(length * unit(size)) for length in (_GAP, _TILES))
     edge = round(width * _COLUMN)
@@ -94,14 +97,9 @@ def _column(size: tuple[int, int], prompt: str, word: Line, facts: tuple[Line, .
     )
 
 
-def _band(
-    size: tuple[int, int],
-    prompt: str,
-    name: tuple[Line, ...],
-    head: tuple[tuple[int, int, tuple[Line, ...]], ...],
-    head_height: int,
-) -> Label:
+def _band(size: Size, prompt: str, name: Lines, head: Head) -> Label:
     width, height = size
+    head_blocks, head_height = head
     gap, tiles = (round(length * unit(size)) for length in (_GAP, _TILES))
     letters = round(_PROMPT * unit(size))
     room = width - 2 * gap
@@ -117,14 +115,12 @@ def _band(
         photo=(0, 0, width, edge),
         beside=False,
         thick=tiles,
-        blocks=(*((x, start + y, lines) for x, y, lines in head), (gap, below, text)),
+        blocks=(*((x, start + y, lines) for x, y, lines in head_blocks), (gap, below, text)),
     )
 
 
-def _head_in_one_row(
-    size: tuple[int, int], word: Line, facts: tuple[Line, ...]
-) -> tuple[tuple[tuple[int, int, tuple[Line, ...]], ...], int]:
-    """The word, and scale and seed one below the other at its right; with their height."""
+def _head_in_one_row(size: Size, word: Line, facts: Lines) -> Head:
+    """The word, and scale and seed one below the other at its right."""
     gap = round(_GAP * unit(size))
     room = size[0] - word.width - 3 * gap
     half = word.height // 2
@@ -133,10 +129,8 @@ def _head_in_one_row(
     return ((gap, 0, (word,)), (word.width + 2 * gap, 0, column)), word.height
 
 
-def _head_in_two_rows(
-    size: tuple[int, int], word: Line, facts: tuple[Line, ...]
-) -> tuple[tuple[tuple[int, int, tuple[Line, ...]], ...], int]:
-    """The word, and scale and seed in one line below it; with their height."""
+def _head_in_two_rows(size: Size, word: Line, facts: Lines) -> Head:
+    """The word, and scale and seed in one line below it."""
     gap = round(_GAP * unit(size))
     room = size[0] - 2 * gap
     both = replace(facts[0], text="  ".join(line.text for line in facts))

@@ -99,11 +99,9 @@ class Ledger:
         self._append(note.event, note)
 
     def find(self, task_id: str) -> Entry | None:
-        """The entry of a task, or None."""
         return self._entries.get(task_id)
 
     def accepted(self) -> list[Entry]:
-        """All accepted requests, in order."""
         with self._lock:
             return list(self._entries.values())
 
@@ -112,7 +110,6 @@ class Ledger:
         return sum((entry.cost for entry in self.accepted()), Decimal(0))
 
     def refused(self) -> list[Note]:
-        """All requests that were refused as invalid."""
         return self._noted(REFUSED)
 
     def misuses(self) -> list[Note]:

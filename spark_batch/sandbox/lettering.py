@@ -37,7 +37,6 @@ class Line:
 
     @property
     def width(self) -> int:
-        """The width in pixels."""
         return round(_font(self.size).getlength(self.text)) + 2 * self.stroke
 
     @property
@@ -75,7 +74,6 @@ def wrap(text: str, *, size: int, width: int, lines: int) -> tuple[Line, ...]:
 
 
 def draw(on: ImageDraw.ImageDraw, lines: tuple[Line, ...], *, left: int, top: int) -> None:
-    """Draw lines one below the other."""
     for line in lines:
         on.text(
             (left + line.stroke, top),

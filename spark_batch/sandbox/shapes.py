@@ -29,10 +29,6 @@ def _waiting(answer: Answer, status: str) -> Answer:
     return {**head, "status": status}
 
 
-def _renamed_id(answer: Answer, name: str) -> Answer:
-    return {name: answer["id"], **{key: answer[key] for key in answer if key != "id"}}
-
-
 def _without(name: str) -> _Change:
     return lambda part, _: {key: value for key, value in part.items() if key != name}
 
@@ -77,12 +73,11 @@ def _outputs(change: _Change) -> _Change:
     return changed
 
 
-def _nested_url(picture: Answer, _: str) -> Answer:
-    return {"type": "image_url", "image_url": {"url": picture["url"]}}
-
-
 _CHANGES: Mapping[str, _Change] = {
-    "id-name": _renamed_id,
+    "id-name": lambda answer, name: {
+        name: answer["id"],
+        **{key: answer[key] for key in answer if key != "id"},
+    },
     "unknown-status": lambda answer, _: _waiting(answer, "reviewing"),
     "waiting": _waiting,
     "status": lambda answer, status: {**answer, "status": status},
@@ -96,7 +91,9 @@ _CHANGES: Mapping[str, _Change] = {
     "flat-output": _inside("output", _flat),
     "outputs": _outputs(lambda picture, _: picture),
     "url-list": _outputs(lambda picture, _: picture["url"]),
-    "nested-url": _contents(_nested_url),
+    "nested-url": _contents(
+        lambda picture, _: {"type": "image_url", "image_url": {"url": picture["url"]}}
+    ),
     "no-size": _contents(_without("size")),
     "size-off": _contents(_inside("size", lambda size, _: size + _WRONG_BYTES)),
     "url-refused": _contents(_with("url", _CLOSED_PORT)),

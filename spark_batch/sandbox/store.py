@@ -50,7 +50,6 @@ class Store:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
     with atomic.replacing(path, durable=False) as file:
         file.write(data)
 

@@ -76,7 +76,6 @@ def preview_name(task: Entry, shown_model: str = "") -> str:
 
 
 def further(task: Entry) -> Entry:
-    """The entry that gives a task's second picture."""
     return replace(task, seed=task.seed + 1)
 
 
@@ -86,7 +85,6 @@ def finished(task: Entry, *, now: float) -> bool:
 
 
 def created(task: Entry) -> Answer:
-    """The answer to a create request."""
     return {**_head(task), "status": "in_progress"}
 
 
@@ -97,7 +95,6 @@ def in_progress(task: Entry, *, now: float) -> Answer:
 
 
 def failed(task: Entry, codes: ErrorCodes) -> Answer:
-    """The answer to a poll of a task that failed."""
     ending = _FAILURES.get(task.outcome, _failure)
     usage = _usage(task) if task.cost else {"cost": ""}
     return {**_head(task), "status": "failed", **ending(task.code or "", codes), "usage": usage}
@@ -138,10 +135,11 @@ def quote(task_request: TaskRequest, *, price: Decimal, time: float) -> Answer:
 
     `time` is in Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
     """
+    name = task_request.model.name
     data = {
-        "model": task_request.model.name,
-        "original_model": task_request.model.name,
-        "billing_model": task_request.model.name,
+        "model": name,
+        "original_model": name,
+        "billing_model": name,
         "cost": str(price),
         "currency": "USD",
         "discount": 1,
@@ -173,7 +171,6 @@ def error(code: str | int, message: str) -> Answer:
 
 
 def title(code: str | int, codes: ErrorCodes) -> str:
-    """The title of an error code."""
     known = codes.find(code)
     return known.title if known else "Unknown error"
 
@@ -186,26 +183,10 @@ def _failure(code: str | int, codes: ErrorCodes) -> Answer:
     return {"error": error(code, title(code, codes))}
 
 
-def _failed_with_text_code(code: str | int, codes: ErrorCodes) -> Answer:
-    return {"error": {"code": str(code), "message": title(code, codes)}}
-
-
-def _failed_with_error_message(code: str | int, codes: ErrorCodes) -> Answer:
-    return {"error": {"code": _integer(code), "error_message": title(code, codes)}}
-
-
-def _failed_with_text(code: str | int, codes: ErrorCodes) -> Answer:
-    return {"error": f"{code}: {title(code, codes)}"}
-
-
 def _failed_at_provider(code: str | int, codes: ErrorCodes) -> Answer:
     message = title(code, codes)
     provider = {"code": str(code), "message": message, "request_id": "sandbox"}
     return {"error": {**error(code, message), "provider_error": provider}}
-
-
-def _ended_with_status(status: str | int, _: ErrorCodes) -> Answer:
-    return {"status": status}
 
 
 def _completed_with_error(_: str | int, codes: ErrorCodes) -> Answer:
@@ -219,11 +200,15 @@ _COSTS = "task-cost"
 _FAILURES: Mapping[str, Callable[[str | int, ErrorCodes], Answer]] = {
     "task-code": _failure,
     _COSTS: _failure,
-    "task-code-text": _failed_with_text_code,
-    "task-error-message": _failed_with_error_message,
-    "task-text": _failed_with_text,
+    "task-code-text": lambda code, codes: {
+        "error": {"code": str(code), "message": title(code, codes)}
+    },
+    "task-error-message": lambda code, codes: {
+        "error": {"code": _integer(code), "error_message": title(code, codes)}
+    },
+    "task-text": lambda code, codes: {"error": f"{code}: {title(code, codes)}"},
     "task-provider": _failed_at_provider,
-    "task-status": _ended_with_status,
+    "task-status": lambda status, _: {"status": status},
     "completed-error": _completed_with_error,
 }
 

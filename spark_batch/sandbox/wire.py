@@ -111,7 +111,6 @@ class _Server(Server):
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """End the server; called from another thread."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopped.set)
