@@ -19,7 +19,7 @@ from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports import manifest
 from spark_batch.reports.formats import FORMATS, ON_DEMAND, Written, check_targets, write_all
 from spark_batch.reports.freshness import Freshness
-from spark_batch.reports.results import Folders, JobResult, result_of
+from spark_batch.reports.results import JobResult, result_of
 
 
 def write_reports(
@@ -143,10 +143,9 @@ def job_results(
     A damaged picks file gives none: whoever writes reports, or reads it by itself, reports that.
     """
     picks = layout.readable_picks()
-    folders = Folders(layout.output_dir, layout.recipe_dir)
     for record in records:
         several = checkpoint.attempts_of(record.key) if record.attempts > 1 else ()
-        yield result_of(manifest.row(record, layout.models, several, picks), record, folders)
+        yield result_of(manifest.row(record, layout.models, several, picks), record, layout.target)
 
 
 def thumbnail_url(picture: Path, cache: Path | None) -> str:

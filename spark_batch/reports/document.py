@@ -7,12 +7,11 @@ memory, and a diff shows which jobs changed.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Picture, Status, Usage, status_of
-from spark_batch.jobs.picks import Picks
-from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
@@ -26,26 +25,23 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class _Document:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, models: Models, picks: Picks) -> None:
-        self._models = models
-        self._picks = picks
+    def __init__(self, reader: CheckpointReader, target: Target) -> None:
+        self._models = target.models
+        self._picks = target.verdicts
         self._reader = reader
         self._recipe = recipe_file(reader)
-        self._name = name
+        self._name = target.name
         self._has_jobs = False
 
     def begin(self) -> str:
-        """Open the list of jobs."""
         return '{"jobs": ['
 
     def line(self, record: JobRecord) -> str:
-        """Return a job as JSON on one line."""
         comma = "," if self._has_jobs else ""
         self._has_jobs = True
         return f"{comma}\n{_compact(self._job(record))}"
 
     def end(self) -> str:
-        """Close the list; then counts and costs."""
         money, counts = self._reader.money(), self._reader.counts()
         picks = self._picks.counts(self._reader.keys() if self._picks else ())
         rest = {
@@ -66,8 +62,7 @@ class _Document:
         return f"\n],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}\n"
 
     def _job(self, record: JobRecord) -> _Fields:
-        attempt = record.attempt
-        request = record.request
+        attempt, request, place = record.attempt, record.request, source(record.source)
         model = self._models.of(request.model)
         expected = model.expected_size(request.width, request.height)
         return {
@@ -75,7 +70,7 @@ class _Document:
             "status": record.status.value,
             "output": record.output,
             "file": record.file,
-            "source": _source(record),
+            "source": None if place is None else asdict(place),
             "request": _request(record),
             "expected": None if expected is None else {"width": expected[0], "height": expected[1]},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
@@ -106,8 +101,7 @@ class _Document:
 
 
 def report(reader: CheckpointReader, target: Target) -> Report:
-    """Make the report of a checkpoint."""
-    return _Document(reader, target.name, target.models, target.verdicts)
+    return _Document(reader, target)
 
 
 def _request(record: JobRecord) -> _Fields:
@@ -127,13 +121,6 @@ def _request(record: JobRecord) -> _Fields:
         "width": request.width,
         "height": request.height,
     }
-
-
-def _source(record: JobRecord) -> _Fields | None:
-    found = source(record.source)
-    if found is None:
-        return None
-    return {"file": found.file, "line": found.line, "column": found.column}
 
 
 def _picture(picture: Picture) -> _Fields:
@@ -172,8 +159,5 @@ def _attempt(attempt: Attempt) -> _Fields:
         "again": attempt.again,
         "settled": attempt.settled,
         "flag": attempt.flag,
-        "checks": [
-            {"check": result.check, "passed": result.passed, "reason": result.reason}
-            for result in attempt.checks
-        ],
+        "checks": [asdict(result) for result in attempt.checks],
     }

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -178,7 +177,7 @@ def _with_verdicts(target: Target) -> tuple[Target, tuple[str, ...]]:
         return target, (f"{error}; the reports have no verdicts until that is fixed",)
 
 
-# Writes one report while it receives the jobs by `send`, some at a time; None ends it.
+# Writes one report while it receives the jobs by `send`, some at a time; None begins and ends it.
 _Writer = Generator[None, Sequence[JobRecord] | None, None]
 
 
@@ -191,11 +190,11 @@ def _write(
     writers = {path: _writer(path, report) for path, report in last}
     needs_jobs = any(not isinstance(report, WholeReport) for report in reports.values())
     try:
-        _advance(next, writers, failures)
+        _advance(None, writers, failures)
         records = reader.records() if needs_jobs else iter(())
         while batch := list(islice(records, _BATCH)):
-            _advance(partial(_send, batch), writers, failures)
-        _advance(_finish, writers, failures)
+            _advance(batch, writers, failures)
+        _advance(None, writers, failures)
     finally:
         for writer in writers.values():
             writer.close()
@@ -224,21 +223,13 @@ def _replaced(path: Path) -> Iterator[IO[str]]:
 
 
 def _advance(
-    step: Callable[[_Writer], object], writers: dict[Path, _Writer], failures: dict[Path, str]
+    records: Sequence[JobRecord] | None, writers: dict[Path, _Writer], failures: dict[Path, str]
 ) -> None:
-    """Apply a step to all writers; one that fails is dropped."""
+    """Send jobs to all writers; one that fails is dropped."""
     for path in tuple(writers):
         try:
-            step(writers[path])
+            with suppress(StopIteration):
+                writers[path].send(records)
         except OutputError as error:
             del writers[path]
             failures[path] = str(error)
-
-
-def _send(records: Sequence[JobRecord], writer: _Writer) -> None:
-    writer.send(records)
-
-
-def _finish(writer: _Writer) -> None:
-    with suppress(StopIteration):
-        writer.send(None)

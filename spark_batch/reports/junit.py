@@ -15,11 +15,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.jobs.picks import PickCounts, Picks
-from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import seconds_of
-from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
+from spark_batch.reports.verdicts import UNKNOWN, Trouble, recipe_file, verdict
 
 # Characters that XML 1.0 cannot contain, not even as references.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,15 +39,14 @@ _SKIPPED = {
 class _Suite:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, models: Models, picks: Picks) -> None:
-        self._models = models
-        self._picks: PickCounts | None = picks.counts(reader.keys()) if picks else None
+    def __init__(self, reader: CheckpointReader, target: Target) -> None:
+        self._models = target.models
+        self._picks = target.verdicts.counts(reader.keys()) if target.verdicts else None
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
-        self._name = name
+        self._name = target.name
 
     def begin(self) -> str:
-        """Open the suite, with its sums."""
         counts = self._counts
         sums = {
             "tests": str(counts.total),
@@ -83,22 +80,16 @@ class _Suite:
         return f"<properties>\n{''.join(found)}</properties>\n"
 
     def line(self, record: JobRecord) -> str:
-        """Return a job's case."""
-        seconds = seconds_of(record.attempt) or 0.0
         group = f"{self._name}.{record.prompt_id}"
         if len(self._models.chosen) > 1:
             group += f".{record.request.model}"
-        case = {
-            "name": record.output,
-            "classname": group,
-            "time": f"{seconds:.3f}",
-        }
+        seconds = seconds_of(record.attempt) or 0.0
+        case = {"name": record.output, "classname": group, "time": f"{seconds:.3f}"}
         content = self._content(record)
         end = f">{content}</testcase>" if content else "/>"
         return f"<testcase{_attributes(case)}{end}\n"
 
     def end(self) -> str:
-        """Close the suite."""
         return "</testsuite>\n</testsuites>\n"
 
     def _content(self, record: JobRecord) -> str:
@@ -107,21 +98,16 @@ class _Suite:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
         element = _ELEMENTS[found.trouble]
-        text = escape(_clean(_details(record, found)), {"\r": "&#13;"})
+        place = f"{record.source}: " if record.source else ""
+        job = f"job {record.key}, attempt {record.attempts}"
+        details = "\n".join((place + found.summary, found.advice, found.command, job))
+        text = escape(_clean(details), {"\r": "&#13;"})
         attributes = _attributes({"type": found.code, "message": found.summary})
         return f"<{element}{attributes}>{text}</{element}>"
 
 
 def report(reader: CheckpointReader, target: Target) -> Report:
-    """Make the report of a checkpoint."""
-    return _Suite(reader, target.name, target.models, target.verdicts)
-
-
-def _details(record: JobRecord, found: Verdict) -> str:
-    """The line in the recipe, what happened and what to do."""
-    place = f"{record.source}: " if record.source else ""
-    job = f"job {record.key}, attempt {record.attempts}"
-    return "\n".join((place + found.summary, found.advice, found.command, job))
+    return _Suite(reader, target)
 
 
 def _timestamp(counts: Counts) -> dict[str, str]:

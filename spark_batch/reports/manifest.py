@@ -19,7 +19,6 @@ from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Models
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports import spreadsheet
-from spark_batch.reports.cells import restore
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
 from spark_batch.text import escape_formula, unescape_formula
@@ -27,20 +26,10 @@ from spark_batch.text import escape_formula, unescape_formula
 # Columns whose text comes from people or from a server. A spreadsheet would run a cell that begins
 # with such a character as a formula (`escape_formula`, spark_batch/README.md).
 _TEXTS = frozenset(
-    {
-        "recipe",
-        "input",
-        "prompt_id",
-        "prompt",
-        "output",
-        "task_id",
-        "remote_job_id",
-        "error_code",
-        "error_message",
-        "api",
-        "fit",
-        "model",
-    }
+    (
+        *("recipe", "input", "prompt_id", "prompt", "output", "task_id", "remote_job_id"),
+        *("error_code", "error_message", "api", "fit", "model"),
+    )
 )
 _WITH_PICTURE = (Status.DONE, Status.PRUNED)
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
@@ -74,36 +63,24 @@ class _Manifest:
         self._columns = manifest_columns()
 
     def begin(self) -> str:
-        """Return the names of the columns."""
         return _line(self._columns)
 
     def line(self, record: JobRecord) -> str:
-        """Return a job's cells."""
         several = self._attempts_of(record.key) if record.attempts > 1 else ()
         cells = _escaped(row(record, self._models, several, self._picks))
         return _line([cells[name] for name in self._columns])
 
     def end(self) -> str:
-        """Return nothing: the last job ends the file."""
         return ""
 
 
 def report(reader: CheckpointReader, target: Target) -> Report:
-    """Make the manifest of a checkpoint."""
     return _Manifest(target.models, reader.attempts_of, target.verdicts)
 
 
-def text(
-    records: Iterable[JobRecord],
-    models: Models,
-    attempts_of: Callable[[str], Sequence[Attempt]] = lambda key: (),
-    picks: Picks = _NO_PICKS,
-) -> Iterator[str]:
-    """Yield the lines of a manifest of these jobs, the names of the columns first.
-
-    `attempts_of` gives all attempts of a job, by its key; `picks` has the verdicts.
-    """
-    manifest = _Manifest(models, attempts_of, picks)
+def text(records: Iterable[JobRecord], models: Models, picks: Picks = _NO_PICKS) -> Iterator[str]:
+    """Yield the lines of a manifest of these jobs, without their histories, the columns first."""
+    manifest = _Manifest(models, lambda key: (), picks)
     yield manifest.begin()
     yield from map(manifest.line, records)
 
@@ -124,7 +101,7 @@ def read_manifest(path: Path) -> Iterator[dict[str, str]]:
         for name in _TEXTS:
             text = cells[name].replace("\r\n", "\n") if sheet.crlf else cells[name]
             cells[name] = unescape_formula(text)
-        restore(cells, decimal_comma=sheet.delimiter != ",")
+        spreadsheet.restore(cells, decimal_comma=sheet.delimiter != ",")
         if cells["pick"] not in _VERDICTS:
             cells["pick"] = ""  # somebody's own note must not keep a paid job from being adopted
         if not _is_of_a_job(cells):
@@ -157,31 +134,37 @@ def row(
     request = record.request
     expected = models.of(request.model).expected_size(request.width, request.height)
     width, height = expected or (None, None)
-    return {
+    cells = {
+        **dict.fromkeys(manifest_columns()),
         "job": record.key,
         "status": record.status.value,
         "recipe": record.recipe,
         "input": record.input,
         "prompt_id": record.prompt_id,
         "prompt": request.prompt,
-        "scale": "" if request.scale is None else number_text(request.scale),
-        "seed": _whole(request.seed),
-        "take": str(request.take),
-        "asked_width": _whole(request.width),
-        "asked_height": _whole(request.height),
-        "expected_width": _whole(width),
-        "expected_height": _whole(height),
+        "scale": None if request.scale is None else number_text(request.scale),
+        "seed": request.seed,
+        "take": request.take,
+        "asked_width": request.width,
+        "asked_height": request.height,
+        "expected_width": width,
+        "expected_height": height,
         "output": _output(record),
-        "cost_usd": amount_text(record.cost) or "",
-        "attempts": str(record.attempts),
-        **_attempt_cells(record.attempt),
-        "fit": request.fit or "",
+        "cost_usd": amount_text(record.cost),
+        "attempts": record.attempts,
+        **(_attempt_cells(record.attempt) if record.attempt else {}),
+        "fit": request.fit,
         "model": request.model,
-        "variables": _json(dict(record.variables)) if record.variables else "",
+        "variables": _json(dict(record.variables)) if record.variables else None,
         "history": _history(several),
         "pick": picks.cell(record.key),
         "parameters": _parameters(request),
     }
+    return _texts(cells)
+
+
+def _texts(cells: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in cells.items()}
 
 
 def _history(attempts: Sequence[Attempt]) -> str:
@@ -191,11 +174,11 @@ def _history(attempts: Sequence[Attempt]) -> str:
         if attempt.task_id is not None:
             cells = {
                 "status": status_of(attempt).value,
-                "attempts": str(attempt.number),
-                "cost_usd": amount_text(attempt.cost) or "",
+                "attempts": attempt.number,
+                "cost_usd": amount_text(attempt.cost),
                 **_attempt_cells(attempt),
             }
-            found.append({name: cell for name, cell in cells.items() if cell})
+            found.append({name: text for name, text in _texts(cells).items() if text})
     return _json(found) if found else ""
 
 
@@ -219,45 +202,32 @@ def _output(record: JobRecord) -> str:
     return record.file or ""
 
 
-def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
-    """The cells of the last attempt; empty without one."""
-    picture = attempt.picture if attempt else None
-    result = attempt.result if attempt else None
+def _attempt_cells(attempt: Attempt) -> dict[str, str | int | None]:
+    """The cells of an attempt. Its error is the last one; for a flagged picture, the flag."""
+    picture, result = attempt.picture, attempt.result
     usage = result.usage if result else Usage()
     seconds = seconds_of(attempt)
+    is_flagged = attempt.flag is not None
     return {
-        "width": _whole(picture.width if picture else None),
-        "height": _whole(picture.height if picture else None),
-        "bytes": _whole(picture.bytes if picture else None),
-        "sha256": picture.sha256 if picture else "",
-        "discount": amount_text(usage.discount) or "",
-        "input_tokens": _whole(usage.input_tokens),
-        "output_tokens": _whole(usage.output_tokens),
-        "total_tokens": _whole(usage.total_tokens),
-        "generated_images": _whole(usage.generated_images),
-        "task_id": (attempt.task_id if attempt else None) or "",
-        "remote_job_id": (result.remote_job_id if result else None) or "",
-        **_error_cells(attempt),
-        "submitted_at": moment_text(attempt.submitted_at if attempt else None) or "",
-        "completed_at": moment_text(attempt.completed_at if attempt else None) or "",
-        "seconds": "" if seconds is None else f"{seconds:.3f}",
-        "api": attempt.api if attempt else "",
-        "checks": results_text(attempt.checks if attempt else ()) or "",
+        "width": picture.width if picture else None,
+        "height": picture.height if picture else None,
+        "bytes": picture.bytes if picture else None,
+        "sha256": picture.sha256 if picture else None,
+        "discount": amount_text(usage.discount),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "generated_images": usage.generated_images,
+        "task_id": attempt.task_id,
+        "remote_job_id": result.remote_job_id if result else None,
+        "error_code": FLAGGED if is_flagged else attempt.error_code,
+        "error_message": attempt.flag if is_flagged else attempt.error_message,
+        "submitted_at": moment_text(attempt.submitted_at),
+        "completed_at": moment_text(attempt.completed_at),
+        "seconds": None if seconds is None else f"{seconds:.3f}",
+        "api": attempt.api,
+        "checks": results_text(attempt.checks),
     }
-
-
-def _error_cells(attempt: Attempt | None) -> dict[str, str]:
-    """The last error; for a flagged picture, why it is flagged."""
-    if attempt is not None and attempt.flag is not None:
-        return {"error_code": FLAGGED, "error_message": attempt.flag}
-    return {
-        "error_code": (attempt.error_code if attempt else None) or "",
-        "error_message": (attempt.error_message if attempt else None) or "",
-    }
-
-
-def _whole(number: int | None) -> str:
-    return "" if number is None else str(number)
 
 
 def _escaped(cells: dict[str, str]) -> dict[str, str]:

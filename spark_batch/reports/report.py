@@ -54,13 +54,10 @@ class WholeReport:
         self._text = text
 
     def begin(self) -> str:
-        """Return nothing."""
         return ""
 
     def line(self, record: JobRecord) -> str:
-        """Return nothing."""
         return ""
 
     def end(self) -> str:
-        """Return the whole report."""
         return self._text()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,10 @@ from spark_batch.jobs.checks import CheckResult, results_of
 from spark_batch.jobs.picks import Verdict
 from spark_batch.jobs.request import size_text, value_text
 from spark_batch.jobs.structure import plain_values, structured
-from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.paths import output_folder
 from spark_batch.reports.manifest import read_manifest
+from spark_batch.reports.report import Target
+from spark_batch.reports.spreadsheet import column_patterns
 
 _SHOWN = 60  # characters of a cell in an error
 
@@ -121,23 +120,12 @@ class JobResult(JobLine):
         return self.error_message if self.error_code in FLAG_CODES else None
 
 
-def result_of(cells: Mapping[str, str], record: JobRecord, folders: Folders) -> JobResult:
+def result_of(cells: Mapping[str, str], record: JobRecord, target: Target) -> JobResult:
     """The result of a job of a checkpoint, from its cells in the manifest."""
-    return _made(cells, folders.output, name=record.output, image=folders.image(record.image))
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """The output folder, and the recipe's, None when unknown; both are absolute."""
-
-    output: Path
-    recipe: Path | None
-
-    def image(self, image: str | None) -> Path | str | None:
-        """The input picture of a record: its file, or its URL."""
-        if image is None or "://" in image:
-            return image
-        return None if self.recipe is None else self.recipe / image
+    image: Path | str | None = record.image
+    if record.image is not None and "://" not in record.image:
+        image = None if target.recipe_dir is None else target.recipe_dir / record.image
+    return _made(cells, target.output_dir, name=record.output, image=image)
 
 
 def read_results(path: Path) -> Iterator[JobResult]:
@@ -175,23 +163,9 @@ def _stem(output: str) -> str:
 
 def _faults(cells: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with the cells, by the patterns of the manifest's schema."""
-    for column, pattern in _patterns().items():
+    for column, pattern in column_patterns().items():
         if pattern.fullmatch(cells[column]) is None:
             yield f"{column} cannot be {cells[column][:_SHOWN]!r}"
-
-
-@cache
-def _patterns() -> Mapping[str, re.Pattern[str]]:
-    """The pattern of each column that has one; of a status, its values."""
-    found = {}
-    for column, rule in schema(MANIFEST)["items"]["properties"].items():
-        if "enum" in rule:
-            found[column] = re.compile("|".join(map(re.escape, rule["enum"])))
-        elif "pattern" in rule:
-            # What forbids a beginning says nothing of the rest.
-            rest = "" if rule["pattern"].endswith("$") else ".*"
-            found[column] = re.compile(rule["pattern"] + rest, re.DOTALL)
-    return found
 
 
 def _optional(read: Callable[[str], Any]) -> Callable[[str], Any]:

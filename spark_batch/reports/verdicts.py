@@ -70,7 +70,6 @@ class Verdict:
 
     @property
     def known(self) -> bool:
-        """Whether the code is a documented one."""
         return self.title != self.trouble.value
 
     @property
@@ -94,20 +93,18 @@ def verdict(record: JobRecord, *, recipe: str, models: Models) -> Verdict | None
 
     `recipe` is the recipe's file in the command to type.
     """
-    attempt, status = record.attempt, record.status
-    if attempt is None:
+    attempt, flag = record.attempt, record.flag
+    trouble = _OF_STATUS.get(record.status, Trouble.FLAGGED if flag is not None else None)
+    if attempt is None or trouble is None:
         return None
-    trouble = _OF_STATUS.get(status)
-    if trouble is None:
-        return _flagged(record, attempt, recipe)
-    known = models.of(record.request.model).errors.find(attempt.error_code)
-    reason = attempt.error_message or _BEING_SENT
+    code = None if trouble is Trouble.FLAGGED else attempt.error_code
+    known = models.of(record.request.model).errors.find(code)
     refuses = refused(record, models)
     return Verdict(
         trouble=trouble,
-        code=attempt.error_code or trouble.value,
+        code=code or trouble.value,
         title=known.title if known else trouble.value,
-        reason=reason,
+        reason=flag or attempt.error_message or _BEING_SENT,
         advice=_ADVICE.get(trouble) or _failed_advice(attempt, known),
         command=_command(record, attempt, trouble, recipe, refuses=refuses),
         refused=refuses,
@@ -123,7 +120,6 @@ def refused(record: JobRecord, models: Models) -> bool:
 
 
 def advice(known: ErrorCode) -> str:
-    """What to do about a documented error code."""
     return f"{known.advice} {_REFUSED}" if known.refuses_request else known.advice
 
 
@@ -148,20 +144,6 @@ def source(text: str | None) -> Source | None:
     return Source(file, int(line), int(rest))
 
 
-def _flagged(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
-    if record.flag is None:
-        return None
-    trouble = Trouble.FLAGGED
-    return Verdict(
-        trouble=trouble,
-        code=trouble.value,
-        title=trouble.value,
-        reason=record.flag,
-        advice=_ADVICE[trouble],
-        command=_command(record, attempt, trouble, recipe),
-    )
-
-
 def _failed_advice(attempt: Attempt, known: ErrorCode | None) -> str:
     if known is not None:
         return advice(known)
@@ -169,12 +151,7 @@ def _failed_advice(attempt: Attempt, known: ErrorCode | None) -> str:
 
 
 def _command(
-    record: JobRecord,
-    attempt: Attempt,
-    trouble: Trouble,
-    recipe: str,
-    *,
-    refuses: bool = False,
+    record: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str, *, refuses: bool
 ) -> str:
     named = shell_quote(recipe)
     words = {

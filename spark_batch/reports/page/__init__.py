@@ -13,15 +13,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.facts import collect_facts, collect_picks
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
@@ -32,28 +31,9 @@ if TYPE_CHECKING:
 # In the order in which they are joined; each can be read by itself.
 _STYLES = ("base", "bar", "trouble", "moved", "grid", "job", "choose", "money")
 _SCRIPTS = (
-    "text",
-    "data",
-    "state",
-    "picks",
-    "select",
-    "server",
-    "tiles",
-    "trouble",
-    "moved",
-    "controls",
-    "grid",
-    "sheet",
-    "zoom",
-    "compare",
-    "pair",
-    "facts",
-    "job",
-    "help",
-    "keys",
-    "charts",
-    "money",
-    "main",
+    *("text", "data", "state", "picks", "select", "server", "tiles", "trouble", "moved"),
+    *("controls", "grid", "sheet", "zoom", "compare", "pair", "facts", "job", "help"),
+    *("keys", "charts", "money", "main"),
 )
 # Characters that could end a script, or, in old engines, a line of one.
 _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -96,25 +76,17 @@ def _text(reader: CheckpointReader, target: Target, server: Server | None = None
         "state": server.state,
         "version": server.version,
     }
-    return _rendered(target.name, found, thumbnails)
-
-
-def _rendered(name: str, found: dict[str, Any], thumbnails: Sequence[Thumbnail]) -> str:
-    """The page's HTML; `thumbnails` are in the order of their numbers in `found`."""
     style, script = _joined("style", _STYLES, "css"), _joined("script", _SCRIPTS, "js")
+    # In base64, nothing has to be escaped for JSON or for HTML.
+    urls = (f'"{thumbnail.url}"' for thumbnail in thumbnails)
     return _template().render(
-        name=name,
-        policy=_policy(style=style, script=script, connect=found["server"] is not None),
+        name=target.name,
+        policy=_policy(style=style, script=script, connect=server is not None),
         style=style,
         script=script,
         facts=embedded(found),
-        thumbnails=_urls(thumbnails),
+        thumbnails=f"[{','.join(urls)}]",
     )
-
-
-def _urls(thumbnails: Sequence[Thumbnail]) -> str:
-    """A JSON array of `data:` URLs: in base64, nothing has to be escaped for JSON or for HTML."""
-    return "[" + ",".join(f'"{thumbnail.url}"' for thumbnail in thumbnails) + "]"
 
 
 def embedded(value: object) -> str:

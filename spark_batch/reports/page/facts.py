@@ -20,8 +20,7 @@ from spark_batch.jobs.select import facts
 from spark_batch.models import Models
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
-from spark_batch.reports.page.earlier import EarlierPictures, measure
-from spark_batch.reports.page.gallery import Gallery
+from spark_batch.reports.page.gallery import EarlierPictures, Gallery, measure
 from spark_batch.reports.report import Target
 from spark_batch.reports.values import amount_text, moment_text
 from spark_batch.reports.verdicts import advice, recipe_file, verdict
@@ -53,7 +52,10 @@ def collect_facts(
         key, sent = record.key, record.request.picture
         # The money of two jobs with one key is counted with the first of them.
         job |= {"at": place, "repeated": key in met}
-        job["input"]["changed"] = _is_changed(job["input"], sent, thumbnails)
+        number = job["input"]["thumbnail"]
+        shown_input = "" if number is None else thumbnails[number].sha256
+        # Whether the input's file has changed since the request was made.
+        job["input"]["changed"] = bool(shown_input and sent and sent != shown_input)
         met.add(key)
     return {
         "name": name,
@@ -126,13 +128,6 @@ def _picture(picture: Any) -> Facts:
         "bytes": picture.bytes,
         "sha256": picture.sha256,
     }
-
-
-def _is_changed(source: Facts, sent: str | None, thumbnails: Sequence[Thumbnail]) -> bool:
-    """Whether the input's file has changed since the request was made."""
-    number = source["thumbnail"]
-    shown = "" if number is None else thumbnails[number].sha256
-    return bool(shown and sent and sent != shown)
 
 
 def _attempts(
@@ -223,16 +218,19 @@ def axes(
     own = dict.fromkeys((*_BEFORE, *variables, *further, *_AFTER))
     # A variable of that name is an axis in any case.
     names = [name for name in own if name != _MODEL or several or _MODEL in variables]
-    found = [_Axis(name) for name in names]
-    for record in records:
-        values, notes = facts(record, models), _notes(record)
-        for axis in found:
-            axis.add(values.get(axis.name), notes.get(axis.name, ""))
-    return [axis.as_json() for axis in found], [list(numbers) for numbers in _columns(found)]
-
-
-def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
-    return zip(*(axis.places() for axis in found), strict=True)
+    rows = [(facts(record, models), _notes(record)) for record in records]
+    found = [
+        _axis(
+            name,
+            [
+                (next(iter(values.get(name, ())), None), notes.get(name, ""))
+                for values, notes in rows
+            ],
+        )
+        for name in names
+    ]
+    places = zip(*(numbers for _, numbers in found), strict=True)
+    return [axis for axis, _ in found], [list(numbers) for numbers in places]
 
 
 def _notes(record: JobRecord) -> dict[str, str]:
@@ -242,37 +240,19 @@ def _notes(record: JobRecord) -> dict[str, str]:
     return notes if record.variables else {**notes, "prompt": record.request.prompt}
 
 
-class _Axis:
-    """One axis while its values are being collected."""
+def _axis(name: str, cells: Sequence[tuple[str | None, str]]) -> tuple[dict[str, Any], list[int]]:
+    """An axis with its values, and the number of each job's value.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._values: dict[str, int] = {}
-        self._notes: list[str] = []
-        self._places: list[int | None] = []
-
-    def add(self, texts: tuple[str, ...] | None, note: str) -> None:
-        """Add the next job's value in all its spellings; the first one is shown."""
-        if texts is None:
-            self._places.append(None)
-            return
-        place = self._values.setdefault(texts[0], len(self._values))
-        if place == len(self._notes):
-            self._notes.append(note)
-        elif self._notes[place] != note:
-            self._notes[place] = ""
-        self._places.append(place)
-
-    def places(self) -> list[int]:
-        """The number of each job's value."""
-        return [len(self._values) if place is None else place for place in self._places]
-
-    def as_json(self) -> dict[str, Any]:
-        """The axis in the form that the page reads."""
-        values = [
-            {"label": label, "note": note}
-            for label, note in zip(self._values, self._notes, strict=True)
-        ]
-        if None in self._places:
-            values.append({"label": _NONE, "note": ""})
-        return {"name": self.name, "values": values}
+    `cells` are the value of each job, None without one, and its note.
+    """
+    notes: dict[str | None, str] = {}
+    for label, note in cells:
+        if label is not None:
+            notes[label] = note if notes.get(label, note) == note else ""
+    if any(label is None for label, _ in cells):
+        notes[None] = ""
+    values = [
+        {"label": _NONE if label is None else label, "note": note} for label, note in notes.items()
+    ]
+    numbers = {label: number for number, label in enumerate(notes)}
+    return {"name": name, "values": values}, [numbers[label] for label, _ in cells]

@@ -1,23 +1,30 @@
-"""The pictures of a page: thumbnails without duplicates, and links to the files.
+"""The pictures of a page: thumbnails without duplicates, links to the files, and earlier versions.
 
 Links are relative to the page, which is in the output folder, and URL-encoded. Results are below
 the output folder, since a checkpoint names no other files; inputs are named from the recipe's
 folder. A missing or broken picture has no thumbnail.
+
+An earlier picture is one of an earlier attempt, or of another request, such as an earlier prompt,
+that had the job's name. It can be shown while it is kept.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from spark_batch import cloud, lfs, pictures
-from spark_batch.jobs import Picture
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.jobs import Attempt, JobRecord, Picture, differences
 from spark_batch.paths import Layout
 from spark_batch.pictures import Thumbnail
 from spark_batch.recipe.boundary import Boundary
+from spark_batch.reports.page.choice import Chosen
+from spark_batch.reports.values import moment_text
 
 _MISSING = Thumbnail(b"", 0, 0, "")
 
@@ -100,19 +107,19 @@ class Gallery:
     def thumbnails(self) -> list[Thumbnail]:
         """Return a thumbnail for each number; an empty one for a file that cannot be decoded."""
         known = dict(zip(self._numbers, self._known, strict=True))
-        found = {path: self._cached(path, picture) for path, picture in known.items()}
+        found = {
+            path: picture and pictures.cached(path, picture, folder=self._cache)
+            for path, picture in known.items()
+        }
         # Only those to be made go to the threads: a call there takes longer than reading the cache.
-        missing = {path: known[path] for path, thumbnail in found.items() if thumbnail is None}
+        missing = [path for path, thumbnail in found.items() if thumbnail is None]
         with ThreadPoolExecutor(_THREADS) as pool:
-            made = pool.map(self._made, missing, missing.values())
+            made = pool.map(
+                lambda path: pictures.thumbnail(path, folder=self._cache, picture=known[path]),
+                missing,
+            )
             found.update(zip(missing, made, strict=True))
         return [thumbnail or _MISSING for thumbnail in found.values()]
-
-    def _cached(self, path: Path, known: Picture | None) -> Thumbnail | None:
-        return None if known is None else pictures.cached(path, known, folder=self._cache)
-
-    def _made(self, path: Path, known: Picture | None) -> Thumbnail | None:
-        return pictures.thumbnail(path, folder=self._cache, picture=known)
 
     def _number(self, path: Path, known: Picture | None) -> int:
         number = self._numbers.setdefault(path, len(self._numbers))
@@ -142,3 +149,65 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+_Facts = dict[str, Any]
+
+
+class EarlierPictures:
+    """The earlier pictures of the shown jobs, from the checkpoint and the folder of kept ones."""
+
+    def __init__(self, reader: CheckpointReader, shown: Chosen, gallery: Gallery) -> None:
+        self._reader = reader
+        self._attempts = shown.attempts
+        self._gallery = gallery
+        self._former = reader.former(record.output for record in shown.records)
+
+    def add_to(self, job: _Facts, record: JobRecord) -> None:
+        """Set a job's `earlier` pictures, the last one first, and `gone`: that one was not kept.
+
+        A job without a picture has none: the file under its name is not replaced yet.
+        """
+        job["earlier"], job["gone"] = [], False
+        now = record.attempt.picture if record.attempt else None
+        if now is None or job["thumbnail"] is None:
+            return
+        own = reversed(self._attempts.get(record.key, ()))
+        found: dict[str, _Facts | None] = {}
+        for attempt in (*own, *self._former.get(record.output, ())):
+            picture = attempt.picture
+            if picture is not None and picture.sha256 not in (now.sha256, *found):
+                found[picture.sha256] = self._version(record, attempt)
+        job["earlier"] = [version for version in found.values() if version is not None]
+        job["gone"] = next(iter(found.values()), {}) is None
+
+    def _version(self, record: JobRecord, attempt: Attempt) -> _Facts | None:
+        picture = attempt.picture
+        number, link = (None, None) if picture is None else self._gallery.kept(picture)
+        if picture is None or number is None:
+            return None
+        changes, prompt = [], ""
+        if attempt.key != record.key:
+            before = self._reader.request(attempt.key)
+            changes = [difference.field for difference in differences(before, record.request)]
+            prompt = before.prompt
+        return {
+            "number": attempt.number if attempt.key == record.key else None,
+            "completed": moment_text(attempt.completed_at),
+            "thumbnail": number,
+            "link": link,
+            "size": [picture.width, picture.height],
+            "changes": changes or ["picture"],
+            "prompt": prompt,
+        }
+
+
+def measure(jobs: Iterable[Mapping[str, Any]], thumbnails: Sequence[Thumbnail]) -> None:
+    """Set how far each job's picture `moved` from each of its earlier ones (`pictures.distance`).
+
+    None where one of the two cannot be read.
+    """
+    for job in jobs:
+        for version in job["earlier"]:
+            now, before = thumbnails[job["thumbnail"]], thumbnails[version["thumbnail"]]
+            version["moved"] = pictures.distance(now, before)

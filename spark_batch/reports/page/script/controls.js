@@ -56,9 +56,7 @@ function axisChoice(side) {
 
 function swapButton() {
   const swap = () => change({ rows: state.columns, columns: state.rows });
-  const label = "Swap rows and columns";
-  const attributes = { type: "button", class: "quiet", id: "swap", "aria-label": label, title: label };
-  return el("button", { ...attributes, onclick: swap }, icon("swap"));
+  return iconButton("swap", "swap", "Swap rows and columns", swap);
 }
 
 function filterChoices() {
@@ -103,10 +101,8 @@ function chips(label, all, id) {
 function chip(list, name, label, count) {
   const on = state[list].includes(name);
   const toggled = on ? state[list].filter((other) => other !== name) : [...state[list], name];
-  return el(
-    "button",
+  return pushButton(
     {
-      type: "button",
       class: `chip is-${name}`,
       id: `chip-${name}`,
       "aria-pressed": String(on),
@@ -121,9 +117,9 @@ function chip(list, name, label, count) {
 /** Buttons for the pictures that are shown: select some, also by touch, or save all as one file. */
 function viewButtons() {
   const pressed = { "aria-pressed": String(selecting), title: "Every click selects, until you press this again" };
-  const select = el("button", { type: "button", class: "quiet", id: "select", ...pressed, onclick: () => setSelecting(!selecting) }, "Select");
+  const select = pushButton({ class: "quiet", id: "select", ...pressed, onclick: () => setSelecting(!selecting) }, "Select");
   const title = "Save the pictures of this view as one PNG file";
-  const sheet = el("button", { type: "button", class: "quiet", id: "sheet", title, onclick: () => saveSheet(reading) }, "Contact sheet");
+  const sheet = pushButton({ class: "quiet", id: "sheet", title, onclick: () => saveSheet(reading) }, "Contact sheet");
   return el("div", { class: "tools" }, select, sheet);
 }
 
@@ -133,5 +129,5 @@ function clearButton() {
     byId("search").value = "";
   };
   if (!isFiltered()) return null;
-  return el("button", { type: "button", class: "quiet", id: "clear", onclick: clear }, "Clear filters");
+  return pushButton({ class: "quiet", id: "clear", onclick: clear }, "Clear filters");
 }

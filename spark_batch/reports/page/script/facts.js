@@ -37,10 +37,8 @@ function variantStrip(job) {
     change(event.ctrlKey || event.metaKey || event.shiftKey ? { with: other.output } : { job: other.output, with: "" });
   const buttons = all.map((other, number) => {
     const source = thumbnail(other.thumbnail);
-    const button = el(
-      "button",
+    const button = pushButton(
       {
-        type: "button",
         id: `variant-${number}`,
         class: `variant is-${other.kind}`,
         "data-job": other.output,
@@ -178,7 +176,7 @@ function linkTo(href, text) {
 
 function copied(text, name) {
   const label = `Copy the ${name}`;
-  const button = el("button", { type: "button", class: "quiet copy", "aria-label": label, title: label }, icon("copy"));
+  const button = pushButton({ class: "quiet copy", "aria-label": label, title: label }, icon("copy"));
   button.addEventListener("click", async () => {
     announce((await copy(text)) ? `${name} copied` : `${name} could not be copied`);
     button.classList.add("is-copied");

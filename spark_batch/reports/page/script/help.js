@@ -37,7 +37,7 @@ function openHelp() {
       el("dl", {}, keys.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
     ),
   );
-  const close = el("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  const close = pushButton({ class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
   dialog.replaceChildren(el("header", {}, el("h2", { id: "help-title" }, "Keys"), close), ...parts);
   dialog.showModal();
 }

@@ -41,20 +41,15 @@ function titleLine(job, other) {
     place >= 0 && el("span", { class: "place" }, `${place + 1} of ${neighbours.length}`),
     step("previous", -1),
     step("next", 1),
-    iconButton("close", "Close", () => byId("job").close()),
+    iconButton("close", "job-close", "Close", () => byId("job").close()),
     el("p", { class: "unsaved", id: "job-warning", role: "status", dir: "auto" }, warningText()),
   );
 }
 
 function step(name, by) {
-  const button = iconButton(name, name === "next" ? "Next job" : "Previous job", () => go(by));
+  const button = iconButton(name, `job-${name}`, name === "next" ? "Next job" : "Previous job", () => go(by));
   button.disabled = !nextBy(by);
   return button;
-}
-
-function iconButton(name, label, onclick) {
-  const attributes = { type: "button", id: `job-${name}`, class: "quiet", "aria-label": label, title: label };
-  return el("button", { ...attributes, onclick }, icon(name));
 }
 
 /** The neighbour `by` places away, or the last one in that direction; never the job it stands beside. */

@@ -34,16 +34,7 @@ function lookBeside() {
 
 function renderViews() {
   const buttons = ["pictures", "money"].map((view) =>
-    el(
-      "button",
-      {
-        type: "button",
-        id: `view-${view}`,
-        "aria-current": state.view === view ? "page" : null,
-        onclick: () => change({ view }),
-      },
-      view,
-    ),
+    pushButton({ id: `view-${view}`, "aria-current": state.view === view ? "page" : null, onclick: () => change({ view }) }, view),
   );
   const focused = document.activeElement?.id;
   byId("views").replaceChildren(...buttons);

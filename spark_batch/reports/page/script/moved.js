@@ -20,31 +20,22 @@ function renderMoved() {
   root.hidden = !found.length && !gone;
   if (root.hidden) return;
   const list = el("ul", { class: "moves" }, found.slice(0, MOVES).map((job) => move(job, found)));
+  const rest = () => found.slice(MOVES).map((job) => move(job, found));
   const lost = gone && `${plural(gone, "replaced picture")} ${gone === 1 ? "is" : "are"} no longer kept.`;
   root.replaceChildren(
     el("h2", {}, found.length ? `${plural(found.length, "replaced picture")}, changed most first` : "Replaced pictures"),
     list,
-    ...(found.length > MOVES ? [restButton(list, found)] : []),
+    ...(found.length > MOVES ? [restButton(list, rest, `${found.length - MOVES} more`, "moved-rest")] : []),
     ...(lost ? [el("p", { class: "next" }, lost)] : []),
   );
-}
-
-function restButton(list, found) {
-  const button = el("button", { type: "button", class: "quiet", id: "moved-rest" }, `${found.length - MOVES} more`);
-  button.addEventListener("click", () => {
-    list.append(...found.slice(MOVES).map((job) => move(job, found)));
-    button.remove();
-  });
-  return button;
 }
 
 /** Before and after, how far apart they are, and what the request changed; opens both side by side. */
 function move(job, found) {
   const version = replacedBy(job);
   const image = (number) => (thumbnail(number) ? el("img", { src: thumbnail(number), alt: "", loading: "lazy" }) : el("span"));
-  const button = el(
-    "button",
-    { type: "button", class: "move", "data-job": job.output, onclick: () => openMove(job, found) },
+  const button = pushButton(
+    { class: "move", "data-job": job.output, onclick: () => openMove(job, found) },
     el("span", { class: "both" }, image(version.thumbnail), image(job.thumbnail)),
     el("b", {}, movedWords(version)),
     el("span", { class: "words", dir: "auto" }, `${caption(job, []) || job.output} · ${changeWords(version)}`),

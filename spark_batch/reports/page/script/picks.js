@@ -229,12 +229,12 @@ function picksLine() {
   if (warned) parts.push(el("span", { class: "unsaved", dir: "auto" }, warned));
   if (isDownloadable()) {
     const title = `Download ${PICKS_FILE} (S), and put it beside the recipe`;
-    const attributes = { type: "button", id: "picks-download", "aria-keyshortcuts": "S", title };
-    parts.push(el("button", { ...attributes, onclick: downloadPicks }, "Download picks"));
+    const attributes = { id: "picks-download", "aria-keyshortcuts": "S", title };
+    parts.push(pushButton({ ...attributes, onclick: downloadPicks }, "Download picks"));
   }
   if (undone.length) {
-    const attributes = { type: "button", class: "quiet", id: "picks-undo", "aria-keyshortcuts": "Z", title: "Undo (Z)" };
-    parts.push(el("button", { ...attributes, onclick: undoVerdict }, "Undo"));
+    const attributes = { class: "quiet", id: "picks-undo", "aria-keyshortcuts": "Z", title: "Undo (Z)" };
+    parts.push(pushButton({ ...attributes, onclick: undoVerdict }, "Undo"));
   }
   return parts.filter(Boolean);
 }
@@ -293,10 +293,8 @@ function verdictBar(job, end = "") {
   const { verdict, note } = verdictOf(job);
   const buttons = Object.entries(VERDICTS).map(([name, label]) => {
     const key = keyOf(name);
-    return el(
-      "button",
+    return pushButton(
       {
-        type: "button",
         id: `verdict-${name || "none"}${end}`,
         "data-verdict": name,
         "aria-pressed": name ? String(verdict === name) : null,

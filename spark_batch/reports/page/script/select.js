@@ -73,7 +73,7 @@ function renderSelection(changed) {
 
 function selectionLine() {
   const button = (id, text, onclick, attributes = {}) =>
-    el("button", { type: "button", id: `selection-${id}`, onclick, ...attributes }, text);
+    pushButton({ id: `selection-${id}`, onclick, ...attributes }, text);
   const verdicts = Object.entries(facts.picks.error ? {} : VERDICTS).map(([name, label]) =>
     button(name || "none", label, () => setVerdicts(selectedJobs(), name), { title: `${label} (${keyOf(name)})` }),
   );

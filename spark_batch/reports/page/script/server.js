@@ -161,8 +161,8 @@ function restorePlace() {
 }
 
 function reloadButton() {
-  const attributes = { type: "button", id: "show-new", onclick: reloadInPlace };
-  return stale && el("button", attributes, facts.picks.error ? "Reload" : "Show new pictures");
+  const words = facts.picks.error ? "Reload" : "Show new pictures";
+  return stale && pushButton({ id: "show-new", onclick: reloadInPlace }, words);
 }
 
 function startServer() {

@@ -30,6 +30,25 @@ function el(tag, attributes = {}, ...children) {
   return element;
 }
 
+function pushButton(attributes, ...children) {
+  return el("button", { type: "button", ...attributes }, ...children);
+}
+
+/** A button that only an icon shows. */
+function iconButton(name, id, label, onclick) {
+  return pushButton({ class: "quiet", id, "aria-label": label, title: label, onclick }, icon(name));
+}
+
+/** A button that adds the rest of a list to it, and goes. */
+function restButton(list, rest, text, id = null) {
+  const more = () => {
+    list.append(...rest());
+    button.remove();
+  };
+  const button = pushButton({ class: "quiet", id, onclick: more }, text);
+  return button;
+}
+
 /** An SVG element. */
 function svg(tag, attributes = {}, ...children) {
   const element = dress(document.createElementNS(SVG, tag), attributes);

@@ -19,8 +19,7 @@ const shown = new WeakMap();
 
 /** A button that opens a job, with `words` under its picture. */
 function tile(job, { words, list }) {
-  const button = el("button", {
-    type: "button",
+  const button = pushButton({
     class: `tile is-${job.kind}`,
     "data-job": job.output,
     "--ratio": ratio(job).toFixed(4),

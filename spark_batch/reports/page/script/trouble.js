@@ -27,16 +27,8 @@ function renderTrouble() {
   const count = groups.reduce((sum, group) => sum + group.jobs.length, 0);
   const list = el("ul", { class: "groups" }, groups.slice(0, GROUPS).map(card));
   root.replaceChildren(el("h2", {}, `${plural(count, "job")} to look at`), list);
-  if (groups.length > GROUPS) root.append(moreButton(list, groups.slice(GROUPS)));
-}
-
-function moreButton(list, groups) {
-  const button = el("button", { type: "button", class: "quiet" }, `${groups.length} further reasons`);
-  button.addEventListener("click", () => {
-    list.append(...groups.map(card));
-    button.remove();
-  });
-  return button;
+  const rest = groups.slice(GROUPS);
+  if (rest.length) root.append(restButton(list, () => rest.map(card), `${rest.length} further reasons`));
 }
 
 function card(group) {
@@ -69,11 +61,8 @@ function samples(group) {
   const list = () => group.jobs;
   const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { words: "", list }));
   const rest = group.jobs.length - tiles.length;
-  const all = el(
-    "button",
-    { type: "button", class: "quiet", onclick: () => showGroup(group) },
-    rest > 0 ? `and ${rest} more` : "show in grid",
-  );
+  const words = rest > 0 ? `and ${rest} more` : "show in grid";
+  const all = pushButton({ class: "quiet", onclick: () => showGroup(group) }, words);
   return el("div", { class: "samples" }, tiles, all);
 }
 

@@ -71,7 +71,7 @@ function zoomBar() {
     "div",
     { class: "zooms", role: "group", "aria-label": "Zoom" },
     buttons.map(([name, text, label, onclick]) =>
-      el("button", { type: "button", id: `zoom-${name}`, "aria-label": label, title: label, onclick }, text),
+      pushButton({ id: `zoom-${name}`, "aria-label": label, title: label, onclick }, text),
     ),
     el("span", { id: "zoom-value", title: "100 %: a pixel of the picture is one of the screen" }),
   );
