@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from spark_batch.python.looking import resolve as resolve
     from spark_batch.python.looking import status as status
     from spark_batch.python.looking import validate as validate
-    from spark_batch.python.planned import PlannedJob as PlannedJob
     from spark_batch.python.results import MergeResult as MergeResult
     from spark_batch.python.results import PlanResult as PlanResult
     from spark_batch.python.results import RunInterrupted as RunInterrupted
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     from spark_batch.python.running import retry as retry
     from spark_batch.python.running import run as run
     from spark_batch.python.tables import JobList as JobList
+    from spark_batch.python.tables import PlannedJob as PlannedJob
     from spark_batch.python.watching import Progress as Progress
     from spark_batch.recipe import Diagnostic as Diagnostic
     from spark_batch.reports.results import JobResult as JobResult
@@ -78,12 +78,11 @@ _HOMES = {
     ),
     "jobs": "Status",
     "python.looking": "merge plan read_manifest resolve status validate",
-    "python.planned": "PlannedJob",
     "python.results": (
         "MergeResult PlanResult RunInterrupted RunResult StatusResult ValidationResult"
     ),
     "python.running": "rescue retry run",
-    "python.tables": "JobList",
+    "python.tables": "JobList PlannedJob",
     "python.watching": "Progress",
     "recipe": "Diagnostic",
     "reports.results": "JobResult",

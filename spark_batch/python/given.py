@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 from spark_batch import project
@@ -58,40 +59,36 @@ def given(
 
 def _given(recipe: RecipeLike, base: StrPath | None) -> GivenRecipe:
     if isinstance(recipe, Mapping):
-        return GivenRecipe(_path("base", base or ".") / project.MAPPING, recipe)
+        return GivenRecipe(required_path("base", base or ".") / project.MAPPING, recipe)
     if base is not None:
         raise UsageError(
             "base: only for a recipe that is a mapping; paths in a recipe's file are relative to"
             " its folder"
         )
-    return GivenRecipe(_path("recipe", recipe), None)
+    return GivenRecipe(required_path("recipe", recipe), None)
 
 
-def _path(name: str, value: object) -> Path:
+def required_path(name: str, value: object) -> Path:
+    """The path in an argument. Raises UsageError for a value that is not a path."""
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
     if not isinstance(path, str):
         what = " or a mapping" if name == "recipe" else ""
-        raise UsageError(f"{name}: expected a path{what}, not {_shown(value)}")
+        raise _unexpected(name, value, f"a path{what}")
     return Path(path)
 
 
 def path(name: str, value: StrPath | None) -> Path | None:
     """The path in an option. Raises UsageError for a value that is not a path."""
-    return None if value is None else _path(name, value)
-
-
-def required_path(name: str, value: StrPath) -> Path:
-    """The path in an argument. Raises UsageError for a value that is not a path."""
-    return _path(name, value)
+    return None if value is None else required_path(name, value)
 
 
 def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
     """One path or several. Raises UsageError for anything else."""
     if isinstance(value, str | os.PathLike):
-        return [_path(name, value)]
+        return [required_path(name, value)]
     if not isinstance(value, Iterable):
-        raise UsageError(f"{name}: expected a path or several paths, not {_shown(value)}")
-    return [_path(name, source) for source in value]
+        raise _unexpected(name, value, "a path or several paths")
+    return [required_path(name, source) for source in value]
 
 
 def only(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -100,19 +97,14 @@ def only(value: str | Iterable[str]) -> tuple[str, ...]:
         return (value,)
     found = tuple(value) if isinstance(value, Iterable) else (value,)
     if not all(isinstance(text, str) for text in found):
-        raise UsageError(f"only: expected a text or several texts, not {_shown(value)}")
+        raise _unexpected("only", value, "a text or several texts")
     return found
 
 
 def amount(name: str, value: Amount | None) -> Decimal | None:
     """An amount of USD. Raises UsageError for a value that is not an amount."""
-    if value is None:
-        return None
-    number = isinstance(value, Decimal | Real) and not isinstance(value, bool)
-    if not (number or isinstance(value, str)):
-        raise UsageError(f"{name}: expected an amount of USD, not {_shown(value)}")
-    with _about(name):
-        return project.read_amount(str(value))
+    kinds, what = Decimal | Real | str, "an amount of USD"
+    return None if value is None else _read(name, value, kinds, what, project.read_amount)
 
 
 def whole(name: str, value: int | None, *, least: int) -> int | None:
@@ -120,40 +112,30 @@ def whole(name: str, value: int | None, *, least: int) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(
-            f"{name}: expected a whole number of at least {least}, not {_shown(value)}"
-        )
+        raise _unexpected(name, value, f"a whole number of at least {least}")
     return value
 
 
 def workers(value: int | str | None) -> int | str | None:
     """A number of processes, or `auto`. Raises UsageError for a value that is neither."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise UsageError(f"workers: expected 'auto' or a number, not {_shown(value)}")
-    with _about("workers"):
-        return project.read_workers(str(value))
+    what = "'auto' or a number"
+    return None if value is None else _read("workers", value, int | str, what, project.read_workers)
 
 
 def shard(value: str | None) -> project.Shard | None:
     """The shard that `I/N` names. Raises UsageError when it names none."""
-    if value is None:
-        return None
-    with _about("shard"):
-        return project.read_shard(_text(value))
+    return None if value is None else _read("shard", value, str, "a text", project.read_shard)
 
 
 def sample(value: int | str | None) -> project.SampleSize | None:
     """The size of a sample: a number of jobs, or a text such as `5%`. Raises UsageError."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise UsageError(
-            f"sample: expected a number of jobs, or a text such as '5%', not {_shown(value)}"
-        )
-    with _about("sample"):
-        return project.read_size(str(value))
+    what = "a number of jobs, or a text such as '5%'"
+    return None if value is None else _read("sample", value, int | str, what, project.read_size)
+
+
+def text(name: str, value: str | None) -> str | None:
+    """A text. Raises UsageError for a value that is not a text."""
+    return None if value is None else _read(name, value, str, "a text", str)
 
 
 def on_event(value: Callable[..., object] | None) -> Callable[..., object] | None:
@@ -164,7 +146,7 @@ def on_event(value: Callable[..., object] | None) -> Callable[..., object] | Non
     if value is None:
         return None
     if not callable(value):
-        raise UsageError(f"on_event: expected a function, not {_shown(value)}")
+        raise _unexpected("on_event", value, "a function")
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):  # of some functions in C it is not known
@@ -178,27 +160,20 @@ def on_event(value: Callable[..., object] | None) -> Callable[..., object] | Non
     return value
 
 
-def text(name: str, value: str | None) -> str | None:
-    """A text. Raises UsageError for a value that is not a text."""
-    if value is None:
-        return None
-    with _about(name):
-        return _text(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"expected a text, not {_shown(value)}")
-    return value
-
-
-@contextmanager
-def _about(name: str) -> Iterator[None]:
-    """Put the option's name before the text of a UsageError."""
+def _read(
+    name: str, value: object, kinds: type | UnionType, what: str, read: Callable[[str], T]
+) -> T:
+    """What `read` makes of an option's value. Raises UsageError, which names the option."""
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise _unexpected(name, value, what)
     try:
-        yield
+        return read(value if isinstance(value, str) else str(value))
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _unexpected(name: str, value: object, what: str) -> UsageError:
+    return UsageError(f"{name}: expected {what}, not {_shown(value)}")
 
 
 def _shown(value: object) -> str:

@@ -9,12 +9,11 @@ from decimal import Decimal
 
 from spark_batch import project
 from spark_batch.errors import PicksError, RecipeError, UsageError
-from spark_batch.project import COSTS, ERROR, Diagnostic, JobResult, Step
+from spark_batch.project import COSTS, JobResult, Step
 from spark_batch.python import given
 from spark_batch.python.given import RecipeLike, StrPath
-from spark_batch.python.planned import PlannedJob, planned_job
 from spark_batch.python.results import MergeResult, PlanResult, StatusResult, ValidationResult
-from spark_batch.python.tables import JobList, job_list
+from spark_batch.python.tables import JobList, PlannedJob, job_list, planned_job
 from spark_batch.text import counted
 
 
@@ -35,15 +34,11 @@ def validate(
         if strict and loaded.warnings:
             raise RecipeError(
                 f"{found.path}: {counted(len(loaded.warnings), 'warning')}, errors with strict",
-                tuple(map(_as_error, loaded.warnings)),
+                tuple(warning.as_error() for warning in loaded.warnings),
             )
     return ValidationResult(
         loaded.recipe.name, project.count_jobs(loaded.recipe), loaded.warnings, loaded.notes
     )
-
-
-def _as_error(warning: Diagnostic) -> Diagnostic:
-    return replace(warning, severity=ERROR, message=f"{warning.message} [{warning.code}]")
 
 
 def plan(

@@ -11,8 +11,7 @@ from typing import Any
 
 from spark_batch.errors import ExitCode
 from spark_batch.project import Action, Diagnostic, DoublePayment, JobResult, Status
-from spark_batch.python.planned import PlannedJob
-from spark_batch.python.tables import JobList, heading
+from spark_batch.python.tables import JobList, PlannedJob, heading
 
 
 @dataclass(frozen=True, slots=True)

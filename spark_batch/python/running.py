@@ -88,10 +88,9 @@ def run(
         allow_commands=allow_commands,
         strict=strict,
     )
+    watcher = Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(
-            found, options, Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
-        )
+        return _run(found, options, watcher)
 
 
 def retry(
@@ -135,10 +134,9 @@ def retry(
         allow_commands=allow_commands,
         strict=strict,
     )
+    watcher = Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(
-            found, options, Watcher(given.on_event(on_event), bar=progress, sandbox=sandbox)
-        )
+        return _run(found, options, watcher)
 
 
 def rescue(

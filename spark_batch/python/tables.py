@@ -1,10 +1,11 @@
-"""Lists of jobs that a notebook shows as a table, and pandas takes over."""
+"""Jobs as values, and lists of them: a table in a notebook, a data frame of pandas."""
 
 from __future__ import annotations
 
 import html
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import Enum
@@ -14,15 +15,60 @@ from typing import Any, Generic, TypeVar, overload
 
 from spark_batch.errors import UsageError
 from spark_batch.project import (
+    Action,
     CheckpointReader,
+    Job,
+    JobLine,
     JobRecord,
     JobResult,
     RecipeLayout,
+    Status,
+    Step,
     job_results,
     thumbnail_url,
 )
-from spark_batch.python.planned import PlannedJob
-from spark_batch.text import printable, shell_quote, shortened
+from spark_batch.text import counted, printable, shell_quote, shortened
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob(JobLine):
+    """A job and what a run would do with it.
+
+    `action` says what, `reason` why, in words; `status` is the job's present status. `cost` is what
+    the run is expected to pay for it in USD: 0 where it pays nothing, None where no price is known.
+    """
+
+    action: Action
+    reason: str
+    status: Status
+    cost: Decimal | None
+
+
+def planned_job(step: Step, cost: Decimal | None, status: Status) -> PlannedJob:
+    """A step of a plan as a value; `cost` is None where no price is known."""
+    job: Job = step.job
+    return PlannedJob(
+        key=job.key,
+        action=step.action,
+        reason=step.reason,
+        status=status,
+        name=job.output,
+        cost=cost,
+        recipe=job.recipe,
+        model=job.model,
+        input=job.input.id,
+        image=job.input.url or job.input.path,
+        prompt_id=job.prompt.id,
+        prompt=job.prompt.text,
+        variables=dict(job.prompt.variables),
+        scale=job.scale,
+        seed=job.seed,
+        take=job.take,
+        asked_width=job.size.width,
+        asked_height=job.size.height,
+        parameters=job.request.plain_parameters,
+    )
+
 
 SHOWN = 20  # rows of a table; two thumbnails of a row have some 25 kB
 
@@ -55,10 +101,6 @@ class JobList(Sequence[T_co], Generic[T_co]):
         """The number of jobs."""
         return len(self.jobs)
 
-    def __iter__(self) -> Iterator[T_co]:
-        """The jobs."""
-        return iter(self.jobs)
-
     def __repr__(self) -> str:
         """The number of jobs by status or action."""
         return f"<{_summary(self.jobs)}>"
@@ -73,7 +115,18 @@ class JobList(Sequence[T_co], Generic[T_co]):
         Enumerations become their texts; paths, amounts (`Decimal`) and times stay what they are.
         Raises UsageError when pandas is not installed.
         """
-        return to_pandas(self.jobs)
+        try:
+            pandas: Any = import_module("pandas")
+        except ModuleNotFoundError as error:
+            if error.name != "pandas":
+                raise
+            python = shell_quote(sys.executable or "python")
+            raise UsageError(f"pandas is not installed: {python} -m pip install pandas") from None
+        names = [attribute.name for attribute in fields(self.jobs[0])] if self.jobs else []
+        columns = {name: [_plain(getattr(job, name)) for job in self.jobs] for name in names}
+        for name in dict.fromkeys(name for job in self.jobs for name in job.variables):
+            columns.setdefault(name, [job.variables.get(name) for job in self.jobs])
+        return pandas.DataFrame(columns)
 
     def _repr_html_(self) -> str:
         return table(self.jobs, self.cache)
@@ -84,22 +137,6 @@ def job_list(
 ) -> JobList[JobResult]:
     """The results of jobs of a checkpoint."""
     return JobList(tuple(job_results(records, checkpoint, layout)), layout.thumbnails)
-
-
-def to_pandas(jobs: Sequence[JobResult | PlannedJob]) -> Any:
-    """See `JobList.to_pandas`."""
-    try:
-        pandas: Any = import_module("pandas")
-    except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        python = shell_quote(sys.executable or "python")
-        raise UsageError(f"pandas is not installed: {python} -m pip install pandas") from None
-    names = [attribute.name for attribute in fields(jobs[0])] if jobs else []
-    columns = {name: [_plain(getattr(job, name)) for job in jobs] for name in names}
-    for name in dict.fromkeys(name for job in jobs for name in job.variables):
-        columns.setdefault(name, [job.variables.get(name) for job in jobs])
-    return pandas.DataFrame(columns)
 
 
 def _plain(value: object) -> object:
@@ -133,11 +170,9 @@ def heading(name: str, amount: Decimal, *, sandbox: bool, planned: bool = False)
 
 def _summary(jobs: Sequence[JobResult | PlannedJob]) -> str:
     """The number of jobs by status or action: `20 jobs: 18 done, 2 failed`."""
-    counts: dict[str, int] = {}
-    for job in jobs:
-        counts[_state(job)] = counts.get(_state(job), 0) + 1
+    counts = Counter(map(_state, jobs))
     words = ", ".join(f"{count} {state}" for state, count in counts.items())
-    number = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
+    number = counted(len(jobs), "job")
     return f"{number}: {words}" if words else number
 
 

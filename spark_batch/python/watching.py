@@ -7,9 +7,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from types import FrameType
 from typing import Any
 
 from spark_batch.project import Driver, Event, Halted, Note, Tally
@@ -42,19 +41,8 @@ OnEvent = Callable[[Event, Progress], object]
 
 def progress_of(tally: Tally, total: int) -> Progress:
     """The progress of a run by its tally."""
-    return Progress(
-        total=total,
-        ended=tally.ended,
-        done=tally.done,
-        failed=tally.failed,
-        uncertain=tally.uncertain,
-        expired=tally.expired,
-        unfinished=tally.unfinished,
-        created=tally.created,
-        in_flight=tally.in_flight,
-        spent=tally.spent,
-        expected=tally.expected,
-    )
+    names = (field.name for field in fields(Progress) if field.name != "total")
+    return Progress(total=total, **{name: getattr(tally, name) for name in names})
 
 
 class Watcher:
@@ -113,10 +101,7 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-
-    before = signal.signal(signal.SIGINT, handle)
+    before = signal.signal(signal.SIGINT, lambda *_: stop())
     try:
         yield
     finally:

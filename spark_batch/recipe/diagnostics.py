@@ -79,6 +79,10 @@ class Diagnostic:
         shown, indent = _excerpt(self.source, self.place.column)
         return f"{first}\n  {shown}\n  {' ' * indent}^"
 
+    def as_error(self) -> Diagnostic:
+        """A warning as the error that it is with `--strict`."""
+        return replace(self, severity=ERROR, message=f"{self.message} [{self.code}]")
+
     def as_json(self) -> dict[str, str | int]:
         """The diagnostic as JSON values."""
         return {
