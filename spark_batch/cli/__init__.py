@@ -25,26 +25,9 @@ from spark_batch.version import __version__
 
 # In the order of a day's work; each is a module of this package.
 COMMANDS = (
-    "init",
-    "validate",
-    "plan",
-    "run",
-    "retry",
-    "rescue",
-    "merge",
-    "resolve",
-    "status",
-    "why",
-    "trace",
-    "verify",
-    "check",
-    "report",
-    "review",
-    "export",
-    "prune",
-    "sandbox",
-    "schema",
-    "explain",
+    *("init", "validate", "plan", "run", "retry", "rescue", "merge", "resolve"),
+    *("status", "why", "trace", "verify", "check", "report", "review", "export", "prune"),
+    *("sandbox", "schema", "explain"),
 )
 # The first sentence of a command's docstring.
 _FIRST_SENTENCE = re.compile(
@@ -113,7 +96,6 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line and end the process."""
     if os.environ.get("_SPARK_BATCH_COMPLETE"):  # a shell asks
         from spark_batch.cli import completing
 
@@ -199,7 +181,6 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _command_name(arguments: list[str]) -> str | None:
-    """The command among the arguments; None without one."""
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
@@ -232,4 +213,4 @@ def _advice(arguments: list[str]) -> str:
 
 
 def _say(text: str) -> None:
-    colours.print_wrapped(printable_lines(f"spark-batch: {text}"), err=True)
+    colours.print_err(printable_lines(f"spark-batch: {text}"))

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
-from typing import Any, TypeVar
 
 import click
 
 from spark_batch import project
-from spark_batch.cli import changes, comment
-from spark_batch.cli.colours import print_folded, print_wrapped
+from spark_batch.cli import changes
+from spark_batch.cli.colours import print_err, print_folded, print_wrapped
 from spark_batch.cli.sums import print_table
-from spark_batch.errors import UsageError
 from spark_batch.project import Change, Comparison, Entry, Paid, Sum, Totals, base, measured
 from spark_batch.text import printable, quoted
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _SIGNS = {
     Change.NEW: "+",
@@ -30,54 +25,20 @@ _SIGNS = {
 _PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
 
 
-def options(command: F) -> F:
-    """The options --against and --markdown."""
-    text = (
-        "Show what has changed since a commit (REF...: since HEAD left REF) or a manifest;"
-        " --detailed-exitcode then exits with 10 when anything has."
-    )
-    against = click.option("--against", metavar="REF|MANIFEST", help=text)
-    text = "With --against: print a comment in Markdown."
-    return against(click.option("--markdown", is_flag=True, help=text)(command))
-
-
-class Form(str, Enum):
-    """How a comparison is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable[object]) -> Form:
-    """The form to print. Raises UsageError for options that do not go together.
-
-    `others` are the values of the options that choose or save, such as --only.
-    """
-    if markdown and against is None:
-        raise UsageError("--markdown is for --against: add --against with a commit or manifest")
-    if markdown and as_json:
-        raise UsageError("give either --json or --markdown")
-    if against is not None and any(other is not None for other in others):
-        raise UsageError(
-            "--against compares whole recipes: give no --only, --by, --shard, --sample, --out,"
-            " --retry or --reroll"
-        )
-    return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
-
-
-def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bool:
+def show(
+    plan: project.Plan, given: str, *, as_json: bool, markdown: bool, shown: int | None
+) -> bool:
     """Print what changed since `given`, in text at most `shown` jobs; gives whether anything did.
 
     Raises UsageError when `given` is neither a manifest nor a commit.
     """
     comparison = Comparison(plan, base(plan.recipe, given))
     for note in comparison.base.notes:
-        print_wrapped(f"note: {note}", err=True)
-    if form is Form.JSON:
+        print_err(f"note: {note}")
+    if as_json:
         _print_json(comparison)
-    elif form is Form.MARKDOWN:
-        click.echo(comment.text(comparison))
+    elif markdown:
+        click.echo(changes.comment(comparison))
     else:
         _print_text(comparison, shown)
     counts = comparison.totals.all.counts

@@ -8,7 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session
-from spark_batch.cli.colours import Colour, print_folded, print_wrapped
+from spark_batch.cli.colours import Colour, print_err, print_folded, print_wrapped
 from spark_batch.errors import ExitCode
 from spark_batch.project import CheckedPicture, Shard
 from spark_batch.text import counted, printable
@@ -43,7 +43,7 @@ def command(
         shard=shard,
         allow_commands=allow_commands,
         on_checked=_print,
-        on_note=_print_note,
+        on_note=lambda note: print_err(f"note: {note}"),
     )
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     others = f", {counted(outcome.passed_over, 'picture')} skipped" * bool(outcome.passed_over)
@@ -63,7 +63,3 @@ def _print(checked: CheckedPicture) -> None:
         if not result.passed:
             words = f" {name}: {printable(f'{result.check}: {result.reason}')}"
             print_folded(("flagged", Colour.NOTABLE), words)
-
-
-def _print_note(note: str) -> None:
-    print_wrapped(f"note: {note}", err=True)

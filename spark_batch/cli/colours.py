@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TextIO
 
-from spark_batch.cli.streams import terminal
+from spark_batch.cli.streams import print_raw
 from spark_batch.paths import shown
 from spark_batch.redact import harmless
 
@@ -41,7 +41,6 @@ Part = str | tuple[str, Colour]
 
 
 def has_colours(stream: TextIO, variables: Mapping[str, str] = os.environ) -> bool:
-    """Whether a stream is to be written with colours."""
     if variables.get("NO_COLOR"):
         return False
     if any(variables.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
@@ -64,11 +63,7 @@ def line(stream: TextIO, *parts: Part) -> str:
 
 
 def print_line(*parts: Part, err: bool = False) -> None:
-    """Print a line of text and coloured text."""
-    stream = sys.stderr if err else sys.stdout
-    target = terminal(stream)
-    target.write(f"{line(stream, *parts)}\n")
-    target.flush()
+    print_raw(line(sys.stderr if err else sys.stdout, *parts), err=err)
 
 
 def print_folded(*parts: Part, after: str = ": ", indent: str = _INDENT) -> None:
@@ -125,18 +120,20 @@ def print_wrapped(text: str, *, err: bool = False) -> None:
     print_line(text, err=err)
 
 
+def print_err(text: str) -> None:
+    """Print lines on stderr, as `print_wrapped` does."""
+    print_wrapped(text, err=True)
+
+
 def print_link(before: str, path: Path) -> None:
     """Print a path on stdout, on a terminal as a link that opens it (OSC 8).
 
     Terminals that do not know OSC 8 show the path alone.
     """
-    stream = sys.stdout
     text = harmless(shown(path))
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         text = f"\x1b]8;;{path.absolute().as_uri()}\x1b\\{text}\x1b]8;;\x1b\\"
-    target = terminal(stream)
-    target.write(f"{before}{text}\n")
-    target.flush()
+    print_raw(f"{before}{text}")
 
 
 def print_diagnostic(text: str) -> None:

@@ -80,7 +80,6 @@ class _Bash(BashComplete):
         return joined[:-1], joined[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
-        """An answer as the script in bash reads it."""
         return f"{item.type},{str(item.value).removeprefix(self._head)}"
 
 

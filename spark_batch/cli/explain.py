@@ -23,44 +23,43 @@ _AGAIN = {
 }
 # What a status says of a job, and what to do about it.
 _STATUSES = {
-    Status.PENDING: ("not made yet, and not paid for", "`run` makes it"),
-    Status.SUBMITTING: (
+    Status.PENDING.value: ("not made yet, and not paid for", "`run` makes it"),
+    Status.SUBMITTING.value: (
         "a run is sending its request, or was killed while it did",
         "`run`, which makes it uncertain if no other run is sending it",
     ),
-    Status.RUNNING: ("paid for, and at work at the API", "`run` or `rescue` fetches it"),
-    Status.FETCHING: (
+    Status.RUNNING.value: ("paid for, and at work at the API", "`run` or `rescue` fetches it"),
+    Status.FETCHING.value: (
         "paid for and made; its picture is not here yet",
         "`run` or `rescue` fetches it",
     ),
-    Status.DONE: ("its picture is in place", "nothing; `verify` checks the file"),
-    Status.FAILED: (
+    Status.DONE.value: ("its picture is in place", "nothing; `verify` checks the file"),
+    Status.FAILED.value: (
         "the API refused it, or failed to make it",
         "`why RECIPE JOB` shows the reason, `retry` makes it again, for money",
     ),
-    Status.UNCERTAIN: (
+    Status.UNCERTAIN.value: (
         "nobody knows whether there is a task; it counts as spent, and is not sent again",
         "look at the vendor's billing page, then `resolve`",
     ),
-    Status.EXPIRED: (
+    Status.EXPIRED.value: (
         "it was paid for, and the API no longer has its picture",
         "`rescue` looks once more for free, `retry` makes it again, for money",
     ),
-    Status.PRUNED: (
+    Status.PRUNED.value: (
         "its picture was deleted by `prune`; it was paid for",
         "nothing; `prune --undo` has the next run fetch it, if the API still has it",
     ),
+    FLAGGED: (
+        "done and paid for, with a picture that failed a check or looks wrong",
+        "look at it; `retry --only status=flagged` makes it again, for money",
+    ),
 }
-_FLAGGED = (
-    "done and paid for, with a picture that failed a check or looks wrong",
-    "look at it; `retry --only status=flagged` makes it again, for money",
-)
 
 
 def _names() -> tuple[str, ...]:
     codes = models.default().errors.by_code
-    statuses = (*(status.value for status in Status), FLAGGED)
-    return (*codes, *project.balance_codes(), *statuses, *project.warning_codes())
+    return (*codes, *project.balance_codes(), *_STATUSES, *project.warning_codes())
 
 
 @click.command()
@@ -85,13 +84,12 @@ def command(code: str | None) -> None:
 
 def _list() -> None:
     https = {str(status): project.http_title(status) or "" for status in project.HTTP_STATUSES}
-    statuses = {status.value: words for status, (words, _) in _STATUSES.items()}
     groups: dict[str, Mapping[str, str]] = {
         "error codes of the API": {
             **{known.code: known.title for known in models.default().errors.by_code.values()},
             **project.balance_codes(),
         },
-        "statuses of jobs": {**statuses, FLAGGED: _FLAGGED[0]},
+        "statuses of jobs": {status: words for status, (words, _) in _STATUSES.items()},
         "warnings about recipes": project.warning_codes(),
         "HTTP codes": https,
     }
@@ -138,10 +136,10 @@ def _meanings(meanings: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _status(code: str) -> Iterator[str]:
-    name = FLAGGED if code.lower() in FLAG_CODES else code.lower()
     try:
-        words, advice = _FLAGGED if name == FLAGGED else _STATUSES[Status(name)]
+        name = FLAGGED if code.lower() in FLAG_CODES else Status(code.lower()).value
     except ValueError:
         return
-    yield f"{FLAGGED if name == FLAGGED else Status(name).value}  {words}"
+    words, advice = _STATUSES[name]
+    yield f"{name}  {words}"
     yield f"  advice  {advice}"

@@ -6,7 +6,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err, print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.paths import shown
 from spark_batch.text import counted, printable
@@ -55,12 +55,11 @@ def command(
     left_out = export.unfinished or export.unknown
     if picked and layout.picks and not (export.changes or left_out):
         review = command_line("review", layout.whole, "--open")
-        print_wrapped(
+        print_err(
             printable(
                 f"note: no chosen picture is picked in {shown(layout.picks)}: `{review}` picks"
                 " some, or save the page's picks file there"
-            ),
-            err=True,
+            )
         )
 
 

@@ -35,7 +35,6 @@ class Values:
     manifests: list[Path] = field(default_factory=list)
 
     def add(self, checkpoint: CheckpointReader, layout: project.RecipeLayout) -> None:
-        """Add the values of a recipe."""
         self.jobs.update(checkpoint.counts().jobs)
         self.cost += checkpoint.money().spent
         self.manifests.append(layout.manifest)
@@ -93,7 +92,6 @@ def publish(
 
 
 def _named_file(variable: str) -> Path | None:
-    """The path in a variable of the environment."""
     value = os.environ.get(variable, "").strip()
     return Path(value) if value else None
 

@@ -8,7 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session, standing
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err, print_wrapped
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
 from spark_batch.project import DoublePayment, Status
@@ -64,25 +64,23 @@ def _conclude(merged: project.Merged) -> None:
     print_wrapped(f"{files} merged: {counts or 'no jobs'}{brought}")
     if merged.replaced:
         replaced = counted(merged.replaced, "picture")
-        print_wrapped(
+        print_err(
             f"{replaced} replaced by a later one of the same job; what stood there is in"
-            f" {shown(merged.layout.kept)}. Verdicts hold for the later ones: look at them again",
-            err=True,
+            f" {shown(merged.layout.kept)}. Verdicts hold for the later ones: look at them again"
         )
     if merged.pointers:
         pointers = counted(merged.pointers, "picture")
-        print_wrapped(
+        print_err(
             f"{pointers} not copied: the sources have Git LFS pointers; run `git lfs pull` there,"
-            " then merge again",
-            err=True,
+            " then merge again"
         )
     if merged.missing:
         missing = counted(merged.missing, "picture")
         layout = merged.layout
         rescue = standing.command_line("rescue", layout)
-        print_wrapped(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
+        print_err(f"{missing} missing: `{rescue}` fetches them without a new task")
     if merged.layout.picks is not None:
         for old in merged.old_picks:
             new = shown(merged.layout.picks)
-            print_wrapped(f"note: the verdicts are in {shown(old)}: rename it to {new}", err=True)
+            print_err(f"note: the verdicts are in {shown(old)}: rename it to {new}")
     session.print_reports(merged.written, merged.layout)

@@ -86,9 +86,7 @@ commands_option = click.option(
     help="Let the recipe's `run` checks start programs, with your rights.",
 )
 strict_option = click.option(
-    "--strict",
-    is_flag=True,
-    help="Exit 1 when a picture is flagged, also one of an earlier run.",
+    "--strict", is_flag=True, help="Exit 1 when a picture is flagged, also one of an earlier run."
 )
 only_option = click.option(
     "--only",
@@ -193,9 +191,7 @@ _RUNNING = (
     ),
     click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
     click.option(
-        "--env-file",
-        type=PATH,
-        help="A file with SPARK_API_KEY=…; a key in the environment wins.",
+        "--env-file", type=PATH, help="A file with SPARK_API_KEY=…; a key in the environment wins."
     ),
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -20,6 +19,7 @@ from spark_batch.project import (
     Models,
     Prompt,
     Step,
+    amount_text,
     excluded,
     origins,
     source,
@@ -80,9 +80,9 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
         ],
         "error": _error(step, plan.recipe.models),
         "done_at": None if done_at is None else done_at.isoformat(timespec="seconds"),
-        "charged_usd": _usd(charged),
-        "cost_usd": _usd(plan.cost(step)),
-        "quoted_usd": _usd(plan.quoted(step)),
+        "charged_usd": amount_text(charged),
+        "cost_usd": amount_text(plan.cost(step)),
+        "quoted_usd": amount_text(plan.quoted(step)),
         "fit": step.job.input.fit,
         "next": next_command(plan, step),
     }
@@ -153,15 +153,15 @@ def _sums(plan: project.Plan) -> dict[str, Any]:
         "counts": {action.value: forecast.counts[action] for action in Action},
         "origins": origins(plan.recipe),
         "excluded": list(excluded(plan.recipe)),
-        "left_over": {"jobs": count, "cost_usd": _usd(spent)},
+        "left_over": {"jobs": count, "cost_usd": amount_text(spent)},
         "sample": _sample(plan),
         "cost_usd": {
-            "spent": _usd(money.spent),
-            "reserved": _usd(money.reserved),
-            "expected": None if forecast.unpriced else _usd(forecast.expected),
-            "quoted": None if forecast.unquoted else _usd(forecast.quoted),
-            "most": _usd(plan.most()),
-            "limit": _usd(plan.recipe.run.max_cost),
+            "spent": amount_text(money.spent),
+            "reserved": amount_text(money.reserved),
+            "expected": None if forecast.unpriced else amount_text(forecast.expected),
+            "quoted": None if forecast.unquoted else amount_text(forecast.quoted),
+            "most": amount_text(plan.most()),
+            "limit": amount_text(plan.recipe.run.max_cost),
             "sources": sorted(forecast.sources),
         },
         "stop": _stop(forecast),
@@ -184,9 +184,5 @@ def _sample(plan: project.Plan) -> dict[str, Any] | None:
         "jobs": len(plan.sample.keys),
         "of": plan.sample.total,
         "covering": plan.sample.covering,
-        "whole_usd": None if plan.whole.unpriced else _usd(plan.whole.expected),
+        "whole_usd": None if plan.whole.unpriced else amount_text(plan.whole.expected),
     }
-
-
-def _usd(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")

@@ -11,17 +11,7 @@ from spark_batch import project
 from spark_batch.cli import plandocument, session, standing
 from spark_batch.cli.colours import Colour, print_folded, print_line, print_wrapped
 from spark_batch.paths import shown
-from spark_batch.project import (
-    COSTS,
-    Action,
-    Cause,
-    Forecast,
-    Job,
-    State,
-    Step,
-    excluded,
-    origins,
-)
+from spark_batch.project import COSTS, Action, Cause, Forecast, Job, State, Step, excluded, origins
 from spark_batch.text import counted
 
 _FEW = 30  # steps that are listed
@@ -30,31 +20,19 @@ _FITS = 20  # inputs that are listed
 _Value = str | float | None  # None for jobs that lack the axis
 _Counts = defaultdict[str, defaultdict[_Value, int]]  # the number of jobs by axis and value
 _CHANGED = ("~", Colour.NOTABLE)
-_SIGNS = {
-    Action.CREATE: ("+", Colour.GOOD),
-    Action.RESEND: ("+", Colour.GOOD),
-    Action.RESUME: (">", Colour.UNDER_WAY),
-    Action.RESTORE: ("<", Colour.UNDER_WAY),
-    Action.KEEP: ("=", Colour.PLAIN),
-    Action.LEAVE: ("=", Colour.PLAIN),
-    Action.SHARE: ("=", Colour.PLAIN),
-    Action.FAILED: ("!", Colour.BAD),
-    Action.EXPIRED: ("!", Colour.BAD),
-    Action.PRUNED: ("=", Colour.PLAIN),
-    Action.UNCERTAIN: ("?", Colour.NOTABLE),
-}
-_WORDS = {
-    Action.CREATE: "to create",
-    Action.RESEND: "to send again (never reached the API)",
-    Action.RESUME: "under way, paid for",
-    Action.RESTORE: "to restore (file missing or changed)",
-    Action.KEEP: "done",
-    Action.LEAVE: "left as they are (--only)",
-    Action.SHARE: "the same request as another line",
-    Action.FAILED: "failed",
-    Action.EXPIRED: "expired",
-    Action.PRUNED: "pruned",
-    Action.UNCERTAIN: "uncertain",
+# The sign of a step, its colour, and what the sums say of such steps.
+_ACTIONS = {
+    Action.CREATE: ("+", Colour.GOOD, "to create"),
+    Action.RESEND: ("+", Colour.GOOD, "to send again (never reached the API)"),
+    Action.RESUME: (">", Colour.UNDER_WAY, "under way, paid for"),
+    Action.RESTORE: ("<", Colour.UNDER_WAY, "to restore (file missing or changed)"),
+    Action.KEEP: ("=", Colour.PLAIN, "done"),
+    Action.LEAVE: ("=", Colour.PLAIN, "left as they are (--only)"),
+    Action.SHARE: ("=", Colour.PLAIN, "the same request as another line"),
+    Action.FAILED: ("!", Colour.BAD, "failed"),
+    Action.EXPIRED: ("!", Colour.BAD, "expired"),
+    Action.PRUNED: ("=", Colour.PLAIN, "pruned"),
+    Action.UNCERTAIN: ("?", Colour.NOTABLE, "uncertain"),
 }
 _ADVICE = {
     Action.FAILED: (("retry",), "makes them again"),
@@ -62,10 +40,7 @@ _ADVICE = {
     Action.PRUNED: (("prune", "--undo"), "has them fetched again"),
 }
 _REFUSED = "failed, refused by the API: the same request fails again, change it in the recipe"
-_SOURCES = {
-    "charged": "what was charged before",
-    "recipe": "the recipe's price",
-}
+_SOURCES = {"charged": "what was charged before", "recipe": "the recipe's price"}
 
 
 def show(plan: project.Plan, *, every: bool) -> None:
@@ -113,7 +88,7 @@ class _Listing:
             return
         if self._created:
             created = counted(self._created, "new picture")
-            print_line(_SIGNS[Action.CREATE], f" {created} (--all lists each), by axis:")
+            print_line(_ACTIONS[Action.CREATE][:2], f" {created} (--all lists each), by axis:")
             for head, values in _axis_lines(self._new):
                 print_folded(f"  {head}  ", values, after="", indent=" " * 6)
         for step in self._others[:_FEW]:
@@ -192,7 +167,7 @@ def _sign(step: Step) -> tuple[str, Colour]:
     """The sign of a step: `~` where a changed recipe makes a picture again, as in `--against`."""
     if step.action is Action.CREATE and step.changes:
         return _CHANGED
-    return _SIGNS[step.action]
+    return _ACTIONS[step.action][:2]
 
 
 def _rest(plan: project.Plan, step: Step) -> str:
@@ -239,12 +214,13 @@ def show_sums(plan: project.Plan, *, refused: int = 0) -> None:
 
 
 def _words(action: Action, plan: project.Plan) -> str:
+    *_, words = _ACTIONS[action]
     if action in _ADVICE:
         (name, *options), what = _ADVICE[action]
         command = standing.command_line(name, plan.layout, *options)
-        return f"{_WORDS[action]}: `{command}` {what}"
+        return f"{words}: `{command}` {what}"
     if action is not Action.LEAVE or plan.sample is None:
-        return _WORDS[action]
+        return words
     return f"left as they are ({'--only, ' if plan.only else ''}--sample)"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from operator import itemgetter
 from types import FrameType
 
 from spark_batch.cli import stopping
@@ -34,6 +35,17 @@ _TIME = 12  # columns of `1:23:45 left`
 _MARGIN = 3  # columns behind the bar, for the ^C that a terminal echoes
 _TOO_EARLY = 0.05  # share of the jobs, below which no time left is shown
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
+_WORDS = {
+    BecameUncertain: ("uncertain", Colour.NOTABLE),
+    Expired: ("expired", Colour.BAD),
+    Unfinished: ("unfinished", Colour.NOTABLE),
+}
+_ADVICE = {
+    BecameUncertain: "about uncertain: maybe paid for, and not sent again; `resolve` settles it",
+    Expired: "about expired: `spark-batch rescue` looks once more for free, `retry` makes it again,"
+    " for money",
+    Unfinished: "about unfinished: paid for, and the next run or `rescue` fetches it",
+}
 
 
 def progress(total: int, codes: ErrorCodes, currency: str = "USD") -> Bar | Lines:
@@ -51,25 +63,17 @@ class Advice:
 
     def on(self, event: Event) -> str | None:
         """The advice that an event is the first to need; None where there is none."""
-        advice = self._of(event)
-        if advice is None or advice in self._given:
+        match event:
+            case Failed(code=code, retrying=False) if known := self._codes.find(code):
+                advice = f"about {known.code}: {known.advice}"
+            case Expired() | Unfinished() | BecameUncertain():
+                advice = _ADVICE[type(event)]
+            case _:
+                return None
+        if advice in self._given:
             return None
         self._given.add(advice)
         return advice
-
-    def _of(self, event: Event) -> str | None:
-        match event:
-            case Failed(code=code, retrying=False) if known := self._codes.find(code):
-                return f"about {known.code}: {known.advice}"
-            case Expired():
-                free = "`spark-batch rescue` looks once more for free"
-                return f"about expired: {free}, `retry` makes it again, for money"
-            case Unfinished():
-                return "about unfinished: paid for, and the next run or `rescue` fetches it"
-            case BecameUncertain():
-                return "about uncertain: maybe paid for, and not sent again; `resolve` settles it"
-            case _:
-                return None
 
 
 class Bar:
@@ -116,7 +120,6 @@ class Bar:
 
 
 def _columns() -> int:
-    """The columns that a bar may take."""
     return max(shutil.get_terminal_size().columns - _MARGIN, 1)
 
 
@@ -157,25 +160,8 @@ class Trouble:
     flagged: int = 0
 
     def count(self, event: Event) -> None:
-        """Count an event."""
         self.retries += isinstance(event, Failed) and event.retrying
         self.flagged += isinstance(event, Done) and event.flag is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    """A part of the bar; of those that have no room the highest `rank` goes first, and 0 never.
-
-    `width` is that of a text with fields.
-    """
-
-    text: str
-    rank: int = 0
-    width: int = 0
-
-    @property
-    def columns(self) -> int:
-        return self.width or len(self.text)
 
 
 def bar_format(
@@ -189,24 +175,26 @@ def bar_format(
     left = tally.ended >= total * _TOO_EARLY
     retries = "retry" if trouble.retries == 1 else "retries"
     known = tally.expected is not None
+    # Text, rank, and width where the text has fields. Of those that have no room the highest rank
+    # goes first, and 0 never.
     figures = [
-        _Figure("{percentage:3.0f}% {bar} ", 4, 6 + _BAR),
-        _Figure("{n_fmt}/{total_fmt}", width=2 * len(str(total)) + 1),
-        *[_Figure(", {remaining} left", 3, _TIME + 2)] * left,
-        *[_Figure(f", {tally.failed} failed", 1)] * bool(tally.failed),
-        *[_Figure(f", {trouble.retries} {retries}", 5)] * bool(trouble.retries),
-        *[_Figure(f", {trouble.flagged} flagged", 2)] * bool(trouble.flagged),
-        _Figure(f", {tally.in_flight} in flight"),
-        _Figure(f", {tally.spent}"),
-        *[_Figure(f" of about {tally.expected}", 6)] * known,
-        _Figure(f" {currency}"),
+        ("{percentage:3.0f}% {bar} ", 4, 6 + _BAR),
+        ("{n_fmt}/{total_fmt}", 0, 2 * len(str(total)) + 1),
+        *[(", {remaining} left", 3, _TIME + 2)] * left,
+        *[(f", {tally.failed} failed", 1, 0)] * bool(tally.failed),
+        *[(f", {trouble.retries} {retries}", 5, 0)] * bool(trouble.retries),
+        *[(f", {trouble.flagged} flagged", 2, 0)] * bool(trouble.flagged),
+        (f", {tally.in_flight} in flight", 0, 0),
+        (f", {tally.spent}", 0, 0),
+        *[(f" of about {tally.expected}", 6, 0)] * known,
+        (f" {currency}", 0, 0),
     ]
-    while sum(figure.columns for figure in figures) > columns:
-        last = max(figures, key=lambda figure: figure.rank)
-        if not last.rank:
+    while sum(width or len(text) for text, _, width in figures) > columns:
+        last = max(figures, key=itemgetter(1))
+        if not last[1]:
             break
         figures.remove(last)
-    return "".join(figure.text for figure in figures)
+    return "".join(text for text, *_ in figures)
 
 
 def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:
@@ -217,32 +205,20 @@ def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:
         case Done(files=files, cost=cost, flag=flag):
             price = "" if cost is None else f" ({cost} {currency})"
             name = ", ".join(files) or "a picture that the recipe no longer has"
-            if flag is None:
-                return ("done", Colour.GOOD), f" {name}{price}"
-            return ("done", Colour.NOTABLE), f" {name}{price}; flagged: {flag}"
-        case Halted(reason=reason):
-            return ("stopping", Colour.BAD), f": {reason}"
-        case Note(text=text):
-            return (text,)
-        case _:
-            return _trouble(event, currency)
-
-
-def _trouble(
-    event: Failed | BecameUncertain | Expired | Unfinished, currency: str
-) -> tuple[Part, ...]:
-    match event:
+            flagged = "" if flag is None else f"; flagged: {flag}"
+            colour = Colour.NOTABLE if flagged else Colour.GOOD
+            return ("done", colour), f" {name}{price}{flagged}"
         case Failed(name=name, code=code, message=message, retrying=retrying):
             reason = f"{code} {message}" if code else message
             paid = f" (it cost {event.cost} {currency})" if event.cost else ""
             word = ("trying again", Colour.NOTABLE) if retrying else ("failed", Colour.BAD)
             return word, f" {name}: {reason}{paid}"
-        case BecameUncertain(name=name, reason=reason):
-            return ("uncertain", Colour.NOTABLE), f" {name}: {reason}"
-        case Expired(name=name, reason=reason):
-            return ("expired", Colour.BAD), f" {name}: {reason}"
-        case Unfinished(name=name, reason=reason):
-            return ("unfinished", Colour.NOTABLE), f" {name}: {reason}"
+        case Halted(reason=reason):
+            return ("stopping", Colour.BAD), f": {reason}"
+        case Note(text=text):
+            return (text,)
+        case _:
+            return _WORDS[type(event)], f" {event.name}: {event.reason}"
 
 
 def watch(

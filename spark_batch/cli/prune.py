@@ -8,7 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err, print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Kind, Pruning
@@ -80,7 +80,7 @@ def _print_files(pruning: Pruning) -> None:
         size = bytes_text(deletion.bytes) if deletion.bytes else "gone already"
         click.echo(printable(f"{deletion.kind.value:<9}  {deletion.file}  {size}"))
     for spared in pruning.spared:
-        print_wrapped(printable(f"left alone: {spared.file}: {spared.reason}"), err=True)
+        print_err(printable(f"left alone: {spared.file}: {spared.reason}"))
 
 
 def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> int:

@@ -9,7 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session, standing
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err, print_wrapped
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.text import counted
@@ -51,28 +51,24 @@ def command(layout: project.RecipeLayout, *, allow_commands: bool, env_file: Pat
 def _print_earlier_hint(layout: project.RecipeLayout) -> None:
     """Print on stderr where the recipe may have paid work under an earlier name."""
     if hint := project.earlier_hint(layout):
-        print_wrapped(f"note: {hint}", err=True)
+        print_err(f"note: {hint}")
 
 
 def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
     """Print what was rescued, and why the exit code is not 0 although that is all."""
     tally = rescued.tally
     if rescued.wanted:
-        _print_rescued(tally)
+        rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
+        others = "".join(f", {count} {what}" for what, count in rest.items() if count)
+        print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")
     else:
         print_wrapped("nothing to rescue: every picture that is paid for is here")
     status = standing.command_line("status", layout)
     if tally.stuck:
         count = counted(tally.stuck, "job")
-        print_wrapped(f"{count} failed before: `{status}` lists them with the reason", err=True)
+        print_err(f"{count} failed before: `{status}` lists them with the reason")
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
-        print_wrapped(f"{count} uncertain: `{status}` lists them with the command", err=True)
+        print_err(f"{count} uncertain: `{status}` lists them with the command")
     if tally.exit_code() is ExitCode.INTERRUPTED:
-        print_wrapped("interrupted: run `rescue` again for the rest", err=True)
-
-
-def _print_rescued(tally: project.Tally) -> None:
-    rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
-    others = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")
+        print_err("interrupted: run `rescue` again for the rest")

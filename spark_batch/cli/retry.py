@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from spark_batch.cli.options import recipe_argument, running_options
-from spark_batch.cli.running import execute
+from spark_batch.cli.run import execute
 from spark_batch.project import RunOptions
 
 

@@ -11,7 +11,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err
 from spark_batch.cli.stopping import until_stopped, wait
 from spark_batch.paths import shown
 from spark_batch.text import printable
@@ -34,7 +34,7 @@ def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> No
         click.echo(f"review at {served.url}")
         if served.picks is not None:
             where = printable(shown(served.picks))
-            print_wrapped(f"verdicts are saved in {where}; Ctrl-C ends the review", err=True)
+            print_err(f"verdicts are saved in {where}; Ctrl-C ends the review")
         with _redirect(served.url) as page:
             if open_it:
                 session.open_page(page.as_uri(), served.url)

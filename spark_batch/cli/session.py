@@ -10,14 +10,10 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli.colours import print_link, print_wrapped
+from spark_batch.cli.colours import print_err, print_link, print_wrapped
 from spark_batch.cli.standing import command_line, kept_options
 from spark_batch.paths import shown
-from spark_batch.project import (
-    Cause,
-    Recipe,
-    Written,
-)
+from spark_batch.project import Cause, Recipe, Written
 from spark_batch.text import counted, shell_join
 
 
@@ -29,11 +25,11 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     loaded = project.load(path)
     for note in loaded.notes if notes else ():
         where = f"{note.path}: " if note.path else ""
-        print_wrapped(f"note: {where}{note.message}", err=True)
+        print_err(f"note: {where}{note.message}")
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
         command = shell_join(["spark-batch", "validate", str(path), *kept_options("validate")])
-        print_wrapped(f"{path}: {words}, listed by `{command}`", err=True)
+        print_err(f"{path}: {words}, listed by `{command}`")
     return loaded.recipe
 
 
@@ -70,28 +66,28 @@ def open_page(address: str, shown: str) -> None:
     from spark_batch.cli.errorlog import is_in_ci
 
     if is_in_ci() or not project.browse(address):
-        print_wrapped(f"cannot open a browser here: open {shown}", err=True)
+        print_err(f"cannot open a browser here: open {shown}")
 
 
 def print_unwritten(written: Written) -> None:
     """Print on stderr which reports were not written, and why."""
     for failure in written.failures:
-        print_wrapped(f"spark-batch: {failure}", err=True)
+        print_err(f"spark-batch: {failure}")
 
 
 def print_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> None:
     """Print on stderr how many jobs were adopted from manifests, and what could not be read."""
     if adoption.jobs:
         path = layout.manifest if layout.manifest.exists() else layout.whole.manifest
-        print_wrapped(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
+        print_err(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}")
     for fault in (*adoption.faults, *adoption.unknown):
-        print_wrapped(f"spark-batch: {fault}", err=True)
+        print_err(f"spark-batch: {fault}")
 
 
 def print_pointers(causes: Counter[Cause]) -> None:
     """Print on stderr how many finished pictures are Git LFS pointers, if any are."""
     for line in pointer_lines(causes):
-        print_wrapped(line, err=True)
+        print_err(line)
 
 
 def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
@@ -115,21 +111,18 @@ def print_further(layout: project.RecipeLayout, *, reroll: bool) -> None:
     if further.new and not reroll:
         takes = counted(further.new, "rejected picture")
         command = command_line("plan", layout, "--reroll")
-        print_wrapped(
-            f"note: {takes} can have a further take: `{command}` shows the cost", err=True
-        )
+        print_err(f"note: {takes} can have a further take: `{command}` shows the cost")
     if further.new and reroll:
         takes = counted(further.new, "further take")
-        print_wrapped(f"reroll: {takes}, one for each rejected picture that has none yet", err=True)
+        print_err(f"reroll: {takes}, one for each rejected picture that has none yet")
     if reroll and further.fixed:
         pictures = counted(further.fixed, "rejected picture")
-        print_wrapped(
+        print_err(
             f"reroll: no further take for {pictures} of a fixed seed, since the same request makes"
-            " the same picture: change the seed, or make it random (seed: -1)",
-            err=True,
+            " the same picture: change the seed, or make it random (seed: -1)"
         )
     if reroll and not further.new and not further.fixed:
-        print_wrapped("reroll: no rejected picture is without a further take", err=True)
+        print_err("reroll: no rejected picture is without a further take")
 
 
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:
@@ -138,4 +131,4 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     if shards:
         words = counted(len(shards), "shard")
         merge = command_line("merge", layout)
-        print_wrapped(f"{words} not merged, not counted here: `{merge}` joins them", err=True)
+        print_err(f"{words} not merged, not counted here: `{merge}` joins them")

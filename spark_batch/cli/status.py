@@ -11,7 +11,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session, standing
-from spark_batch.cli.colours import print_folded, print_wrapped
+from spark_batch.cli.colours import print_err, print_folded, print_wrapped
 from spark_batch.errors import ExitCode, PicksError
 from spark_batch.paths import shown
 from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Status
@@ -51,7 +51,7 @@ def command(layout: project.RecipeLayout, *, only: tuple[str, ...], as_json: boo
             if step := standing.next_step(counts, layout, *more, end=end):
                 click.echo(step)
     if picks and picks.unknown:
-        print_wrapped(f"note: {project.unknown_picks(picks.unknown)}", err=True)
+        print_err(f"note: {project.unknown_picks(picks.unknown)}")
     session.print_unmerged_shards(layout)
 
 
@@ -60,7 +60,7 @@ def _counted_picks(layout: project.RecipeLayout, checkpoint: CheckpointReader) -
     try:
         return project.count_picks(checkpoint, layout)
     except PicksError as error:
-        print_wrapped(printable(f"note: {error}"), err=True)
+        print_err(printable(f"note: {error}"))
         return None
 
 

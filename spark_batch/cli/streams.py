@@ -77,11 +77,16 @@ def terminal(stream: TextIO) -> Any:
     return _Raw(stream) if isinstance(stream, _Text) else stream
 
 
+def print_raw(line: str, *, err: bool = False) -> None:
+    """Print a line with control characters of our own."""
+    stream = terminal(sys.stderr if err else sys.stdout)
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
 def print_command(line: str, *, err: bool = False) -> None:
     """Print a workflow command of GitHub, which any other text is kept from being."""
-    stream = terminal(sys.stderr if err else sys.stdout)
-    stream.write(f"{without_controls(line)}\n")
-    stream.flush()
+    print_raw(without_controls(line), err=err)
 
 
 class _AsciiText(_Text):

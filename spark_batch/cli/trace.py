@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spark_batch.cli import standing
-from spark_batch.cli.colours import print_wrapped
+from spark_batch.cli.colours import print_err, print_wrapped
 from spark_batch.cli.options import PATH, json_option
 from spark_batch.errors import ExitCode, PictureError
 from spark_batch.paths import shown
@@ -24,9 +23,9 @@ from spark_batch.project import (
     RunRecords,
     Trace,
     Traced,
+    moment_text,
     records_below,
     records_named,
-    time_text,
     trace,
 )
 from spark_batch.text import one_line, printable
@@ -75,13 +74,13 @@ def command(
         try:
             traced = trace(file, records=records)
         except PictureError as error:
-            print_wrapped(f"spark-batch: {error}", err=True)
+            print_err(f"spark-batch: {error}")
             code = ExitCode.WRONG
             continue
         for reason in traced.passed_over:
-            print_wrapped(f"skipped: {reason}", err=True)
+            print_err(f"skipped: {reason}")
         if not traced.traces:
-            print_wrapped(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
+            print_err(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}")
             code = max(code, ExitCode.FAILED)
         found.append((file, traced))
     if as_json:
@@ -146,7 +145,7 @@ def _record(trace: Trace) -> Iterator[str]:
         task = f", task {attempt.task_id}" if attempt.task_id else ""
         paid = standing.cost_of(attempt)
         code = f", {attempt.error_code}" if attempt.error_code else ""
-        moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
+        moments = map(moment_text, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
         mark = "  ← this picture" if attempt.number == trace.made else ""
         gone = "pruned" if attempt.pruned else "expired" if attempt.lost else None
@@ -164,7 +163,8 @@ def _known(traced: Traced, trace: Trace, where: str) -> str:
     """How the picture is known, and whether it is still the one that was made."""
     if trace.records is None:
         return _ALONE.format(where=where)
-    where = shown(_kept_in(trace.records))
+    checkpoint = trace.records.checkpoint
+    where = shown(checkpoint if checkpoint.exists() else trace.records.manifest)
     if trace.by == METADATA:
         changed = f"CHANGED: its metadata name this job, and its SHA-256 differs from {where}"
         other = "; its task is none of these" if trace.made is None else ""
@@ -175,10 +175,6 @@ def _known(traced: Traced, trace: Trace, where: str) -> str:
         return f"known by its SHA-256 in {where}, and by its metadata"
     other = traced.carried.key
     return f"known by its SHA-256 in {where}; its metadata, which came with it, name job {other}"
-
-
-def _kept_in(records: RunRecords) -> Path:
-    return records.checkpoint if records.checkpoint.exists() else records.manifest
 
 
 def _document(file: Path, traced: Traced) -> dict[str, Any]:
@@ -230,10 +226,6 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
         "sha256": attempt.picture.sha256 if attempt.picture else None,
         "error_code": attempt.error_code,
         "error_message": attempt.error_message,
-        "submitted_at": _moment(attempt.submitted_at),
-        "completed_at": _moment(attempt.completed_at),
+        "submitted_at": moment_text(attempt.submitted_at),
+        "completed_at": moment_text(attempt.completed_at),
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else time_text(moment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,21 +67,16 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
     jobs, warnings = count_jobs(loaded.recipe), loaded.warnings
     picks = check_picks(loaded.recipe)
     notes = (*loaded.notes, *(found for found in picks if found.severity != ERROR))
-    if broken := tuple(found for found in picks if found.severity == ERROR):
-        summary = f"{printable(recipe)}: {counted(len(broken), 'error')} in its picks file"
-        return _Verdict(recipe, jobs, broken, warnings, summary, notes)
-    if strict and warnings:
-        errors = tuple(
-            replace(warning, severity=ERROR, message=f"{warning.message} [{warning.code}]")
-            for warning in warnings
-        )
-        summary = f"{printable(recipe)}: {counted(len(errors), 'warning')}, errors here (--strict)"
-        return _Verdict(recipe, jobs, errors, (), summary, notes)
-    said = [counted(jobs, "job")]
-    if warnings:
-        said.append(counted(len(warnings), "warning"))
-    summary = f"{printable(recipe)}: {', '.join(said)}"
-    return _Verdict(recipe, jobs, (), warnings, summary, notes)
+    errors = tuple(found for found in picks if found.severity == ERROR)
+    if errors:
+        words = f"{counted(len(errors), 'error')} in its picks file"
+    elif strict and warnings:
+        errors, warnings = tuple(warning.as_error() for warning in warnings), ()
+        words = f"{counted(len(errors), 'warning')}, errors here (--strict)"
+    else:
+        more = f", {counted(len(warnings), 'warning')}" if warnings else ""
+        words = f"{counted(jobs, 'job')}{more}"
+    return _Verdict(recipe, jobs, errors, warnings, f"{printable(recipe)}: {words}", notes)
 
 
 def _print_lines(verdicts: list[_Verdict], show: Callable[[Diagnostic], None]) -> None:

@@ -7,14 +7,7 @@ import click
 from spark_batch import project
 from spark_batch.cli import completing, options, standing
 from spark_batch.cli.colours import print_wrapped
-from spark_batch.project import (
-    Attempt,
-    CheckpointReader,
-    JobRecord,
-    State,
-    Status,
-    status_of,
-)
+from spark_batch.project import Attempt, CheckpointReader, JobRecord, State, Status, status_of
 from spark_batch.text import printable_lines
 
 _FOLLOWED = "a further attempt followed"

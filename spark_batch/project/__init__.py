@@ -18,7 +18,7 @@ from spark_batch.lazy import attributes
 
 if TYPE_CHECKING:
     from spark_batch import models, sandbox
-    from spark_batch.checkpoint import CheckpointReader, DoublePayment, Money, time_text
+    from spark_batch.checkpoint import CheckpointReader, DoublePayment, Money
     from spark_batch.engine import Driver
     from spark_batch.engine.events import (
         BecameUncertain,
@@ -124,11 +124,12 @@ if TYPE_CHECKING:
     from spark_batch.recipe.mapping import MAPPING
     from spark_batch.reports.formats import FORMATS, ON_DEMAND, Written, chosen_formats
     from spark_batch.reports.results import JobLine, JobResult, read_results
+    from spark_batch.reports.values import amount_text, moment_text
     from spark_batch.reports.verdicts import refused, source
 
 _HOMES = {
     "": "models sandbox",
-    "checkpoint": "CheckpointReader DoublePayment Money time_text",
+    "checkpoint": "CheckpointReader DoublePayment Money",
     "engine": "Driver",
     "engine.events": (
         "BecameUncertain Cure Done Event Expired Failed Halted Note Submitted Tally Unfinished"
@@ -188,6 +189,7 @@ _HOMES = {
     "recipe.mapping": "MAPPING",
     "reports.formats": "FORMATS ON_DEMAND Written chosen_formats",
     "reports.results": "JobLine JobResult read_results",
+    "reports.values": "amount_text moment_text",
     "reports.verdicts": "refused source",
 }
 

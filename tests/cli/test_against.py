@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from spark_batch.cli import comment
+from spark_batch.cli import changes
 from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.sandbox import Served
@@ -338,7 +338,7 @@ def test_a_long_comment_is_cut_where_github_would(
     folder.edit("[0.4, 0.7]", f"[0.4, {scales}]")
     folder.edit("[Beach, Snow]", f"[{{id: beach, text: '{words}'}}, Fog]")
     told = against(call, folder, "--markdown").out
-    assert 30_000 < len(told) <= comment.LONGEST + 1
+    assert 30_000 < len(told) <= changes.LONGEST + 1
     assert told.count("<details>") == told.count("</details>") == 3
     assert told.count("`spark-batch plan --against … --all` lists them") == 1
     listed = sum(row[-1] == "0.03" for row in _Page(told).rows) - 1  # the changed one
@@ -363,7 +363,7 @@ def test_without_a_key_and_a_checkpoint(folder: Folder, repo: Repository, call: 
 
 def test_the_marker_is_one_for_a_recipe(tmp_path: Path) -> None:
     """Two recipes of one pull request have two comments."""
-    assert comment.marker("a") != comment.marker("b")
+    assert changes.marker("a") != changes.marker("b")
 
 
 def test_what_moved_farthest_comes_first(folder: Folder, repo: Repository, call: Call) -> None:
