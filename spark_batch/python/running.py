@@ -162,11 +162,7 @@ def rescue(
         layout = found.layout(sandbox=sandbox, shard=part)
         before = _spent(layout)
         rescued = project.rescue(
-            layout,
-            found.values,
-            env_file=keys,
-            allow_commands=allow_commands,
-            watch=watcher,
+            layout, found.values, env_file=keys, allow_commands=allow_commands, watch=watcher
         )
         if rescued is None:
             return _nothing(layout)

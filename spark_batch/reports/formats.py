@@ -42,9 +42,11 @@ class Format:
         """Return the path of a recipe's report."""
         return layout.report(self.suffix)
 
-    def report(self, reader: CheckpointReader, target: Target) -> Report:
+    def report(self, reader: CheckpointReader, target: Target) -> Report | WholeReport:
         """Make the report of a checkpoint; imports the format's module."""
-        made: Report = import_module(f"{__package__}.{self.module}").report(reader, target)
+        made: Report | WholeReport = import_module(f"{__package__}.{self.module}").report(
+            reader, target
+        )
         return made
 
     def is_ours(self, path: Path) -> bool:
@@ -75,20 +77,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             "markdown", ".md", re.compile(rb"\A\W*# `.*\r?\n\s*\| *jobs *\| *done *\|")
         ),
         "json": Format(
-            "document",
-            ".json",
-            re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL),
+            "document", ".json", re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL)
         ),
     }
 )
 
 # Those that are written only when they are asked for.
 ON_DEMAND: Mapping[str, Format] = MappingProxyType(
-    {
-        "sheet": Format(
-            "sheet", ".sheet.png", re.compile(b"tEXtSoftwarespark-batch contact sheet")
-        ),
-    }
+    {"sheet": Format("sheet", ".sheet.png", re.compile(b"tEXtSoftwarespark-batch contact sheet"))}
 )
 
 
@@ -182,13 +178,15 @@ _Writer = Generator[None, Sequence[JobRecord] | None, None]
 
 
 def _write(
-    reader: CheckpointReader, reports: Mapping[Path, Report], failures: dict[Path, str]
+    reader: CheckpointReader,
+    reports: Mapping[Path, Report | WholeReport],
+    failures: dict[Path, str],
 ) -> None:
     """Write all reports in one pass over the jobs; `failures` gets a message by path."""
     # Whole reports go last: a defect in one of them must not keep the others from being written.
-    last = sorted(reports.items(), key=lambda item: isinstance(item[1], WholeReport))
+    last = sorted(reports.items(), key=lambda item: callable(item[1]))
     writers = {path: _writer(path, report) for path, report in last}
-    needs_jobs = any(not isinstance(report, WholeReport) for report in reports.values())
+    needs_jobs = not all(map(callable, reports.values()))
     try:
         _advance(None, writers, failures)
         records = reader.records() if needs_jobs else iter(())
@@ -200,8 +198,13 @@ def _write(
             writer.close()
 
 
-def _writer(path: Path, report: Report) -> _Writer:
+def _writer(path: Path, report: Report | WholeReport) -> _Writer:
     with _replaced(path) as file:
+        if callable(report):
+            while (yield) is not None:
+                pass
+            file.write(report())
+            return
         file.write(report.begin())
         while (records := (yield)) is not None:
             file.write("".join(map(report.line, records)))

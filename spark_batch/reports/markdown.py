@@ -15,7 +15,7 @@ from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import FLAGGED, SANDBOX_API, JobRecord, Status
 from spark_batch.jobs.picks import Picks
 from spark_batch.models import Models
-from spark_batch.reports.report import Report, Target, WholeReport
+from spark_batch.reports.report import Target, WholeReport
 from spark_batch.reports.values import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.text import code_cell, code_span, counted, one_line, printable
@@ -41,20 +41,18 @@ _COLUMNS = {
 }
 
 
-def report(reader: CheckpointReader, target: Target) -> Report:
+def report(reader: CheckpointReader, target: Target) -> WholeReport:
     """Make the summary of a checkpoint, with links to the pictures relative to the output folder.
 
     Its commands are to be typed in the recipe's folder.
     """
-    return WholeReport(
-        lambda: text(
-            reader,
-            target.models,
-            name=target.name,
-            recipe=recipe_file(reader),
-            pictures="",
-            picks=target.verdicts,
-        )
+    return lambda: text(
+        reader,
+        target.models,
+        name=target.name,
+        recipe=recipe_file(reader),
+        pictures="",
+        picks=target.verdicts,
     )
 
 

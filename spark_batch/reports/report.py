@@ -32,8 +32,9 @@ class Target:
 class Report(Protocol):
     """The text of one report, made in one pass over the jobs in the recipe's order.
 
-    Each format's module has a function `report(reader, target) -> Report`. The text is `begin()`,
-    then `line(record)` for each job, then `end()`; all calls see the same state of the checkpoint.
+    Each format's module has a function `report(reader, target)` that returns a Report, or a
+    WholeReport. The text is `begin()`, then `line(record)` for each job, then `end()`; all calls
+    see the same state of the checkpoint.
     """
 
     def begin(self) -> str:
@@ -46,18 +47,5 @@ class Report(Protocol):
         """Return the text after the last job."""
 
 
-class WholeReport:
-    """Adapter to `Report` for a format that queries the checkpoint itself, not job by job."""
-
-    def __init__(self, text: Callable[[], str]) -> None:
-        """`text` returns the whole report; it is called once."""
-        self._text = text
-
-    def begin(self) -> str:
-        return ""
-
-    def line(self, record: JobRecord) -> str:
-        return ""
-
-    def end(self) -> str:
-        return self._text()
+# The text of a report whose format queries the checkpoint itself, not job by job. Called once.
+WholeReport = Callable[[], str]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.reports.page.facts import collect_facts, collect_picks
 from spark_batch.reports.page.gallery import Gallery
-from spark_batch.reports.report import Report, Target, WholeReport
+from spark_batch.reports.report import Target, WholeReport
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -39,12 +39,12 @@ _SCRIPTS = (
 _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def report(reader: CheckpointReader, target: Target) -> Report:
+def report(reader: CheckpointReader, target: Target) -> WholeReport:
     """Make the page of a checkpoint: the same bytes for the same checkpoint and pictures.
 
     It is for the output folder. Without the recipe's folder it shows no input pictures.
     """
-    return WholeReport(lambda: _text(reader, target))
+    return lambda: _text(reader, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,7 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "take": request.take,
         "asked": None if request.width is None else [request.width, request.height],
         "expected": None if expected is None else list(expected),
-        "input": {
-            "image": record.image,
-            "thumbnail": before,
-            "link": source,
-            "fit": request.fit,
-        },
+        "input": {"image": record.image, "thumbnail": before, "link": source, "fit": request.fit},
         "source": record.source,
         "file": record.file,
         "link": link,
