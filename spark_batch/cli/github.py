@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -115,7 +115,7 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
             data = key_free(text).encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
             size = file.tell() if file.seekable() else 0
             if limit is not None and size + len(data) > limit:
-                data = _cut(data.splitlines(keepends=True), limit - size)
+                data = _cut(data, limit - size)
             file.write(data)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -133,15 +133,11 @@ def _without_waiting(name: str, flags: int) -> int:
     return descriptor
 
 
-def _cut(lines: Iterable[bytes], room: int) -> bytes:
+def _cut(data: bytes, room: int) -> bytes:
     """As many lines as fit, and a line that says so; nothing when that line does not fit."""
-    left = room - len(_CUT.encode())
-    kept = b""
-    for line in lines:
-        if len(kept) + len(line) > left:
-            break
-        kept += line
-    return kept + _CUT.encode() if left >= 0 else b""
+    note = _CUT.encode()
+    left = room - len(note)
+    return data[: data.rfind(b"\n", 0, left) + 1] + note if left >= 0 else b""
 
 
 def _address(text: str) -> str | None:

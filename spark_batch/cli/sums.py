@@ -16,38 +16,33 @@ from spark_batch.cli.colours import print_folded
 from spark_batch.errors import UsageError
 from spark_batch.project import COSTS, Step, facts, record_of
 
-_HEAD = ("jobs", "to create", "spent USD", "expected USD")
-_PLAY_HEAD = ("jobs", "to create", "play USD", "expected USD")  # nothing is spent on previews
-
 
 @dataclass(slots=True)
 class _Sum:
-    """The sums of one combination; `unpriced` counts jobs without an estimate."""
+    """The sums of one combination; None where a job to create has no estimate, or no quote."""
 
     jobs: int = 0
     create: int = 0
     spent: Decimal = Decimal(0)
-    expected: Decimal = Decimal(0)
-    unpriced: int = 0
-    quoted: Decimal = Decimal(0)
-    unquoted: int = 0
+    expected: Decimal | None = Decimal(0)
+    quoted: Decimal | None = Decimal(0)
 
     def add(self, step: Step, spent: Decimal, cost: Decimal | None, quoted: Decimal | None) -> None:
         self.jobs += 1
         self.spent += spent
         if step.action in COSTS:
             self.create += 1
-            self.expected += cost or Decimal(0)
-            self.unpriced += cost is None
-            self.quoted += quoted or Decimal(0)
-            self.unquoted += quoted is None
+            self.expected = _plus(self.expected, cost)
+            self.quoted = _plus(self.quoted, quoted)
 
-    def cells(self) -> tuple[str, ...]:
-        expected = "?" if self.unpriced else str(self.expected)
-        return str(self.jobs), str(self.create), str(self.spent), expected
+    def cells(self, *, with_quotes: bool) -> list[str]:
+        amounts = [self.expected, *([self.quoted] if with_quotes else [])]
+        known = ("?" if amount is None else str(amount) for amount in amounts)
+        return [str(self.jobs), str(self.create), str(self.spent), *known]
 
-    def quote(self) -> str:
-        return "?" if self.unquoted else str(self.quoted)
+
+def _plus(total: Decimal | None, amount: Decimal | None) -> Decimal | None:
+    return None if total is None or amount is None else total + amount
 
 
 def show(plan: project.Plan, axes: Sequence[str]) -> None:
@@ -70,12 +65,11 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     for axis in axes:
         if axis not in known:
             raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
-    head = _PLAY_HEAD if plan.layout.is_preview else _HEAD
-    rows = [(*axes, *head), *((*values, *total.cells()) for values, total in sums.items())]
-    if plan.prices.quotes:
-        quotes = ("quoted USD", *(total.quote() for total in sums.values()))
-        rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
-    print_table(rows, numbers=len(rows[0]) - len(axes))
+    quotes = bool(plan.prices.quotes)
+    money = "play USD" if plan.layout.is_preview else "spent USD"  # nothing is spent on previews
+    head = ("jobs", "to create", money, "expected USD", *(["quoted USD"] if quotes else []))
+    lines = ((*values, *total.cells(with_quotes=quotes)) for values, total in sums.items())
+    print_table([(*axes, *head), *lines], numbers=len(head))
 
 
 def _spent(plan: project.Plan) -> dict[int, Decimal]:

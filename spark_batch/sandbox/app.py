@@ -67,13 +67,11 @@ class Sandbox:
             routes=[
                 Route(_API, self._create, methods=["POST"]),
                 Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
-                Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
-                Route(f"{access.RESULTS}/{{name}}.{{form}}", self._result, methods=["GET"]),
-                Route(
-                    f"{access.RESULTS_TO_ESCAPE}/{{name}}.{{form}}", self._result, methods=["GET"]
-                ),
-                Route(access.REDIRECT_LOOP, _redirect_loop, methods=["GET"]),
-                Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
+                Route(f"{_API}/task/{{id}}", self._read),
+                Route(f"{access.RESULTS}/{{name}}.{{form}}", self._result),
+                Route(f"{access.RESULTS_TO_ESCAPE}/{{name}}.{{form}}", self._result),
+                Route(access.REDIRECT_LOOP, _redirect_loop),
+                Route("/sandbox/ledger", self._show_ledger),
             ],
             middleware=[Middleware(access.LoopbackOnly, refusal=answers.foreign_host())],
             exception_handlers=dict.fromkeys((HTTPException, OutputError, OSError), _failed),
@@ -242,7 +240,7 @@ class Sandbox:
 
     def _preview(self, task: Entry) -> bytes:
         """The preview, drawn at the first request and kept on disk if there is room."""
-        path = self._store.preview(self._preview_name(task))
+        path = self._store.layout.preview(self._preview_name(task))
         if path.exists():
             return path.read_bytes()
         drawn = pictures.render(

@@ -70,10 +70,7 @@ class Served:
 
 @contextmanager
 def serve(
-    settings: Settings,
-    *,
-    port: int = 0,
-    clock: Callable[[], float] = time.time,
+    settings: Settings, *, port: int = 0, clock: Callable[[], float] = time.time
 ) -> Iterator[Served]:
     """Serve a sandbox from a daemon thread until the block ends; with port 0 the system picks one.
 
@@ -85,7 +82,7 @@ def serve(
         from spark_batch.sandbox.app import Sandbox
         from spark_batch.sandbox.wire import running
     store = Store(settings.folder)
-    ledger = Ledger(store.ledger)
+    ledger = Ledger(store.layout.ledger)
     dice = Dice(settings.faults, seed=settings.seed)
     listener = listen(port)
     url = f"http://{HOST}:{listener.getsockname()[1]}"

@@ -21,8 +21,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._layout = layout = SandboxLayout(folder)
-        self.ledger = layout.ledger
+        self.layout = layout = SandboxLayout(folder)
         atomic.refuse_links(folder, layout.ledger, layout.images, layout.previews)
         atomic.refuse_hard_links(layout.ledger)
         try:
@@ -34,11 +33,7 @@ class Store:
 
     def image(self, sha256: str) -> Path:
         """The path of the input picture with that SHA-256, which need not exist."""
-        return self._layout.images / sha256
-
-    def preview(self, name: str) -> Path:
-        """The path of the preview with that name, which need not exist."""
-        return self._layout.preview(name)
+        return self.layout.images / sha256
 
     def keep(self, data: bytes) -> str:
         """Store an input picture and return its SHA-256 in hex."""
