@@ -25,6 +25,23 @@ from spark_batch.project import (
 from spark_batch.text import code_cell, code_span, counted, one_line, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
+LONGEST = 60_000  # characters; GitHub takes 65 536
+
+_ROWS = 25  # of a table by axis
+_LISTED = 1_000  # jobs of a kind that are kept for the lists
+_VALUE = 200  # characters of a text
+_NOTE = 2_000
+_TAIL = 200  # characters that the end of a list may take
+_KINDS = {
+    Change.CHANGED: "changed",
+    Change.KEPT: "made again",  # of the kept ones only these are listed
+    Change.NEW: "new",
+    Change.REMOVED: "removed",
+    Change.RENAMED: "under another name",
+}
+_PRICE = "about USD"
+_MOVED = "moved"
+_NUMBERS = (*HEAD, _PRICE, _MOVED)
 
 
 def reason(entry: Entry) -> str:
@@ -109,25 +126,6 @@ def _paid(totals: Totals, change: Change, what: str) -> str:
     tasks = counted(paid.unpriced, "task")
     unknown = f" (and {tasks} whose price is not known)" if paid.unpriced else ""
     return f"{paid.cost} USD {what}{unknown}"
-
-
-LONGEST = 60_000  # characters; GitHub takes 65 536
-
-_ROWS = 25  # of a table by axis
-_LISTED = 1_000  # jobs of a kind that are kept for the lists
-_VALUE = 200  # characters of a text
-_NOTE = 2_000
-_TAIL = 200  # characters that the end of a list may take
-_KINDS = {
-    Change.CHANGED: "changed",
-    Change.KEPT: "made again",  # of the kept ones only these are listed
-    Change.NEW: "new",
-    Change.REMOVED: "removed",
-    Change.RENAMED: "under another name",
-}
-_PRICE = "about USD"
-_MOVED = "moved"
-_NUMBERS = (*HEAD, _PRICE, _MOVED)
 
 
 def marker(recipe: str) -> str:

@@ -22,6 +22,10 @@ from spark_batch.paths import shown
 from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
 
+# After these ends, the next recipe would end in the same way, or nobody wants it.
+_STOP_ALL = (ExitCode.INTERRUPTED, ExitCode.REFUSED)
+_COLUMNS = 80  # of what is read in a log
+
 
 @click.command()
 @recipes_argument
@@ -45,11 +49,6 @@ def command(
     """
     run_options = project.RunOptions(**given)
     return execute(recipe_paths, run_options, events=events, yes=yes, open_it=open_it)
-
-
-# After these ends, the next recipe would end in the same way, or nobody wants it.
-_STOP_ALL = (ExitCode.INTERRUPTED, ExitCode.REFUSED)
-_COLUMNS = 80  # of what is read in a log
 
 
 def execute(

@@ -29,6 +29,12 @@ from spark_batch.project import (
 )
 from spark_batch.text import counted, printable, shell_quote, shortened
 
+SHOWN = 20  # rows of a table; two thumbnails of a row have some 25 kB
+
+_LONGEST = 200  # characters of a cell
+_PICTURE = "max-width:160px;max-height:120px"
+_CELL = "text-align:left;vertical-align:top"
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob(JobLine):
@@ -68,13 +74,6 @@ def planned_job(step: Step, cost: Decimal | None, status: Status) -> PlannedJob:
         asked_height=job.size.height,
         parameters=job.request.plain_parameters,
     )
-
-
-SHOWN = 20  # rows of a table; two thumbnails of a row have some 25 kB
-
-_LONGEST = 200  # characters of a cell
-_PICTURE = "max-width:160px;max-height:120px"
-_CELL = "text-align:left;vertical-align:top"
 
 
 T_co = TypeVar("T_co", bound=JobResult | PlannedJob, covariant=True)

@@ -46,6 +46,21 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# A number with a decimal point, or a comma where commas do not separate cells. A positive
+# exponent is excluded: a spreadsheet writes one when it has dropped the last digits.
+_POINT = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([Ee]-[0-9]{1,2})?")
+_COMMA = re.compile(_POINT.pattern.replace(r"\.", ","))
+_CLOCK = (
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(:(?P<second>[0-9]{2})([.,](?P<part>[0-9]{1,6}))?)?"
+)
+_TIMES = (
+    re.compile(
+        r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[T ]" + _CLOCK + "(Z|[+]00:00)?"
+    ),
+    # Only dates whose first number is the day have dots.
+    re.compile(r"(?P<day>[0-9]{1,2})[.](?P<month>[0-9]{1,2})[.](?P<year>[0-9]{4}) " + _CLOCK),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,23 +198,6 @@ def _places(names: list[str], columns: Collection[str]) -> dict[str, int]:
         if name in columns:
             places[name] = at
     return places
-
-
-# A number with a decimal point, or a comma where commas do not separate cells. A positive
-# exponent is excluded: a spreadsheet writes one when it has dropped the last digits.
-_POINT = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([Ee]-[0-9]{1,2})?")
-_COMMA = re.compile(_POINT.pattern.replace(r"\.", ","))
-_CLOCK = (
-    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
-    r"(:(?P<second>[0-9]{2})([.,](?P<part>[0-9]{1,6}))?)?"
-)
-_TIMES = (
-    re.compile(
-        r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[T ]" + _CLOCK + "(Z|[+]00:00)?"
-    ),
-    # Only dates whose first number is the day have dots.
-    re.compile(r"(?P<day>[0-9]{1,2})[.](?P<month>[0-9]{1,2})[.](?P<year>[0-9]{4}) " + _CLOCK),
-)
 
 
 def restore(cells: dict[str, str], *, decimal_comma: bool) -> None:

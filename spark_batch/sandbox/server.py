@@ -19,6 +19,11 @@ from spark_batch.sandbox.ledger import Ledger
 from spark_batch.sandbox.store import Store
 from spark_batch.text import pip_install
 
+HOST = "127.0.0.1"
+# What the extra `sandbox` of pyproject.toml installs. The message names these well-known packages,
+# and not the extra: the index does not have this project, and the name could be anybody's there.
+_EXTRA = ("starlette", "uvicorn")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -51,12 +56,6 @@ class Settings:
             return None
         found = self.models.of(name)
         return found if found.name == name else None
-
-
-HOST = "127.0.0.1"
-# What the extra `sandbox` of pyproject.toml installs. The message names these well-known packages,
-# and not the extra: the index does not have this project, and the name could be anybody's there.
-_EXTRA = ("starlette", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
