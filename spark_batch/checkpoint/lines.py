@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from spark_batch.checkpoint.queries import CheckpointReader
-from spark_batch.checkpoint.rows import STATUS, decimal
+from spark_batch.checkpoint.rows import LAST_ATTEMPT, STATUS, decimal
 from spark_batch.jobs import Job, Status
 
 # The columns that follow from the recipe.
@@ -35,8 +35,7 @@ _DAY = len("2026-01-01")
 _FINISHED = f"""
 SELECT p.file, a.bytes, a.completed_at, a.cost, {_COLUMNS}
   FROM placement p
-  JOIN attempt a
-    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+  {LAST_ATTEMPT}
  WHERE p.current = 1 AND p.position >= ? AND p.position < ? AND p.file IS NOT NULL
    AND a.bytes IS NOT NULL AND {STATUS} = '{Status.DONE.value}'
 """

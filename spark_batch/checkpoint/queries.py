@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from spark_batch.checkpoint.rows import (
     FLAGGED,
+    LAST_ATTEMPT,
     MAY_COST,
     RECORDS,
     REQUEST_COLUMNS,
@@ -36,13 +37,13 @@ Owns = Callable[[str], bool]
 _T = TypeVar("_T")
 _Self = TypeVar("_Self", bound="CheckpointReader")
 
+_IN_ORDER = "ORDER BY p.position, p.output"
 _COUNTS = f"""
 SELECT {STATUS} AS status, count(*) AS jobs, total({FLAGGED}) AS flagged,
        min(a.submitted_at) AS begun,
        total(max(julianday(a.completed_at) - julianday(a.submitted_at), 0)) * 86400 AS seconds
   FROM placement p
-  LEFT JOIN attempt a
-    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+  LEFT {LAST_ATTEMPT}
  WHERE p.current = 1
  GROUP BY status
 """
@@ -51,11 +52,9 @@ SELECT {STATUS} AS status, count(*) AS jobs, total({FLAGGED}) AS flagged,
 _NOTABLE = f"""
 SELECT p.output
   FROM placement p
-  LEFT JOIN attempt a
-    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+  LEFT {LAST_ATTEMPT}
  WHERE p.current = 1
- ORDER BY ({FLAGGED} OR {STATUS} IN (SELECT value FROM json_each(?))) DESC,
-          p.position, p.output
+ ORDER BY ({FLAGGED} OR {STATUS} IN (SELECT value FROM json_each(?))) DESC, p.position, p.output
  LIMIT ?
 """
 
@@ -189,73 +188,74 @@ class CheckpointReader:
         found: _T = self._sums[query]
         return found
 
+    def _first(self, query: str, *values: object) -> Any:
+        """The first cell of the first row; None without a row."""
+        row = self.store.execute(query, values).fetchone()
+        return None if row is None else row[0]
+
+    def _column(self, query: str, *values: object) -> list[Any]:
+        """The first cell of every row."""
+        return [row[0] for row in self.store.execute(query, values)]
+
+    def _attempts(self, rest: str, *values: object) -> Iterator[Attempt]:
+        return map(attempt_of, self.store.execute(f"SELECT * FROM attempt {rest}", values))
+
+    def _records(self, rest: str, *values: object) -> Iterator[JobRecord]:
+        return map(record_of, self.store.execute(f"{RECORDS} WHERE {rest}", values))
+
     def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
         """The recipe's lines in its order, or those left over from its older versions."""
-        query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
-        for row in self.store.execute(query, (int(not left_over),)):
-            yield record_of(row)
+        return self._records(f"p.current = ? {_IN_ORDER}", int(not left_over))
 
     def records_in(self, status: Status) -> Iterator[JobRecord]:
         """The recipe's lines with a status, in its order."""
-        query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
-        for row in self.store.execute(query, (status.value,)):
-            yield record_of(row)
+        return self._records(f"p.current = 1 AND {STATUS} = ? {_IN_ORDER}", status.value)
 
     def flagged(self) -> Iterator[JobRecord]:
         """The recipe's flagged lines, in its order."""
-        query = f"{RECORDS} WHERE p.current = 1 AND {FLAGGED} ORDER BY p.position, p.output"
-        for row in self.store.execute(query):
-            yield record_of(row)
+        return self._records(f"p.current = 1 AND {FLAGGED} {_IN_ORDER}")
 
     def notable_records(self, statuses: Iterable[Status], most: int) -> list[JobRecord]:
         """At most `most` of the recipe's lines, in its order.
 
         Prefers lines with one of `statuses` or a flag, then earlier lines.
         """
-        query = f"{RECORDS} WHERE p.output IN ({_NOTABLE}) ORDER BY p.position, p.output"
         named = json.dumps([status.value for status in statuses])
-        return [record_of(row) for row in self.store.execute(query, (named, most))]
+        return list(self._records(f"p.output IN ({_NOTABLE}) {_IN_ORDER}", named, most))
 
     def notable_files(
         self, statuses: Iterable[Status], most: int
     ) -> Iterator[tuple[str | None, str | None]]:
         """The finished picture and the input (or its URL) of the lines of `notable_records`."""
         query = (
-            f"SELECT p.file, p.image FROM placement p WHERE p.output IN ({_NOTABLE})"
-            " ORDER BY p.position, p.output"
+            f"SELECT p.file, p.image FROM placement p WHERE p.output IN ({_NOTABLE}) {_IN_ORDER}"
         )
         named = json.dumps([status.value for status in statuses])
         yield from self.store.execute(query, (named, most))
 
     def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
-        row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
-        return None if row is None else record_of(row)
+        return next(self._records("p.output = ?", output), None)
 
     def line_count(self) -> int:
         """The number of the recipe's lines."""
-        query = "SELECT count(*) FROM placement WHERE current = 1"
-        (count,) = self.store.execute(query).fetchone()
-        return int(count)
+        return int(self._first("SELECT count(*) FROM placement WHERE current = 1"))
 
     def keys(self) -> set[str]:
         """The keys of the recipe's jobs."""
-        query = "SELECT DISTINCT key FROM placement WHERE current = 1"
-        return {row["key"] for row in self.store.execute(query)}
+        return set(self._column("SELECT DISTINCT key FROM placement WHERE current = 1"))
 
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has: one, or none."""
-        return {
-            row["recipe"] for row in self.store.execute("SELECT DISTINCT recipe FROM placement")
-        }
+        return set(self._column("SELECT DISTINCT recipe FROM placement"))
 
     def apis(self) -> set[str]:
         """The APIs that attempts were sent to."""
-        return {row["api"] for row in self.store.execute("SELECT DISTINCT api FROM attempt")}
+        return set(self._column("SELECT DISTINCT api FROM attempt"))
 
     def is_empty(self) -> bool:
         """Whether it has no request, since no recipe was ever written into it."""
-        return self.store.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
+        return self._first("SELECT 1 FROM request LIMIT 1") is None
 
     def has_unnamed(self) -> bool:
         """Whether there are attempts of jobs without a known output name.
@@ -263,34 +263,29 @@ class CheckpointReader:
         A manifest has the names of finished jobs only; the recipe's lines have the others.
         """
         query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
-        return self.store.execute(query).fetchone() is not None
+        return self._first(query) is not None
 
     def has_attempts(self) -> bool:
         """Whether any job was ever sent."""
-        return self.store.execute("SELECT 1 FROM attempt LIMIT 1").fetchone() is not None
+        return self._first("SELECT 1 FROM attempt LIMIT 1") is not None
 
     def tried(self) -> set[int]:
         """The keys, as numbers, of all jobs that have an attempt."""
-        rows = self.store.execute("SELECT DISTINCT key FROM attempt")
-        return {int(row["key"], 16) for row in rows}
+        return {int(key, 16) for key in self._column("SELECT DISTINCT key FROM attempt")}
 
     def last_attempt(self, key: str) -> Attempt | None:
         """The last attempt of a job."""
-        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number DESC LIMIT 1"
-        row = self.store.execute(query, (key,)).fetchone()
-        return None if row is None else attempt_of(row)
+        return next(self._attempts("WHERE key = ? ORDER BY number DESC LIMIT 1", key), None)
 
     def open_attempts(self) -> list[Attempt]:
         """All attempts that are paid for, or may be, and have not ended."""
-        query = (
-            "SELECT * FROM attempt WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id"
+        return list(
+            self._attempts("WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id")
         )
-        return [attempt_of(row) for row in self.store.execute(query)]
 
     def attempts_of(self, key: str) -> list[Attempt]:
         """All attempts of a job, in their order."""
-        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
-        return [attempt_of(row) for row in self.store.execute(query, (key,))]
+        return list(self._attempts("WHERE key = ? ORDER BY number", key))
 
     def provenance(self, attempt: int) -> Provenance:
         """The request and the task that an attempt's picture comes from."""
@@ -314,18 +309,16 @@ class CheckpointReader:
         query = (
             "SELECT variables FROM placement WHERE key = ? ORDER BY current DESC, position LIMIT 1"
         )
-        row = self.store.execute(query, (key,)).fetchone()
-        return () if row is None else tuple(json.loads(row["variables"]).items())
+        return tuple(json.loads(self._first(query, key) or "{}").items())
 
     def jobs_with(self, sha256: str) -> list[str]:
         """The keys of jobs whose picture has this SHA-256, or had it when it was downloaded."""
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
-        return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
+        return self._column(query, sha256)
 
     def records_of(self, key: str) -> list[JobRecord]:
         """The lines of a job, current ones first, then those that an older recipe left over."""
-        query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
-        return [record_of(row) for row in self.store.execute(query, (key,))]
+        return list(self._records("p.key = ? ORDER BY p.current DESC, p.position", key))
 
     def request(self, key: str) -> Request:
         """The request of a job, which must be in the checkpoint."""
@@ -348,13 +341,13 @@ class CheckpointReader:
             "SELECT output FROM placement WHERE key = ?1 AND current ="
             " (SELECT max(current) FROM placement WHERE key = ?1) ORDER BY position, output"
         )
-        return [row["output"] for row in self.store.execute(query, (key,))]
+        return self._column(query, key)
 
     def file(self, output: str, key: str) -> str | None:
         """The file that was written for a job under a name, with extension."""
         query = "SELECT file FROM placement WHERE output = ? AND key = ?"
-        row = self.store.execute(query, (output, key)).fetchone()
-        return None if row is None else row["file"]
+        file: str | None = self._first(query, output, key)
+        return file
 
     def written(self, key: str) -> dict[str, str]:
         """The files that were written under a job's current names, by output name."""
@@ -364,13 +357,13 @@ class CheckpointReader:
     def replaced(self, output: str, key: str) -> int | None:
         """The size in bytes of a file that stays in the place of a job's picture, or None."""
         query = "SELECT replaced FROM placement WHERE output = ? AND key = ?"
-        row = self.store.execute(query, (output, key)).fetchone()
-        return None if row is None else row["replaced"]
+        size: int | None = self._first(query, output, key)
+        return size
 
     def files_of(self, key: str) -> list[str]:
         """All files that were written for a job."""
         query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
-        return [row["file"] for row in self.store.execute(query, (key,))]
+        return self._column(query, key)
 
     def placed_lines(self, *, left_over: bool = False) -> Iterator[tuple[str, str]]:
         """The output name and job key of each line with a file: the recipe's or those left over."""
@@ -381,13 +374,12 @@ class CheckpointReader:
     def uncertain_count(self) -> int:
         """The number of uncertain attempts that the user has not settled."""
         query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"
-        (count,) = self.store.execute(query, (State.UNCERTAIN.value,)).fetchone()
-        return int(count)
+        return int(self._first(query, State.UNCERTAIN.value))
 
     def knows_task(self, api: str, task_id: str) -> bool:
         """Whether an attempt has this task id of that API."""
         query = "SELECT 1 FROM attempt WHERE api = ? AND task_id = ?"
-        return self.store.execute(query, (api, task_id)).fetchone() is not None
+        return self._first(query, api, task_id) is not None
 
     def twin(self, key: str, sha256: str) -> str | None:
         """The key of another job whose picture has the same bytes although its seed differs.
@@ -401,16 +393,13 @@ class CheckpointReader:
             " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
             " AND (r.seed IS NOT me.seed OR r.take <> me.take) AND r.model = me.model LIMIT 1"
         )
-        row = self.store.execute(query, (key, sha256)).fetchone()
-        return None if row is None else str(row["key"])
+        twin: str | None = self._first(query, key, sha256)
+        return twin
 
     def records_like(self, text: str) -> list[JobRecord]:
         """The lines with this output name, file, key, or beginning of a key."""
-        query = (
-            f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
-            " ORDER BY p.current DESC, p.position"
-        )
-        return [record_of(row) for row in self.store.execute(query, (text,))]
+        alike = "p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
+        return list(self._records(f"{alike} ORDER BY p.current DESC, p.position", text))
 
     def money(self, owns: Owns = everything) -> Money:
         """The cost of all attempts, and the reservations of those that may still cost something.
@@ -442,8 +431,8 @@ class CheckpointReader:
 
     def plan_used(self, plan: str) -> str | None:
         """When the saved plan of this id was used (UTC, ISO 8601); None when it was not."""
-        row = self.store.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
-        return None if row is None else str(row["at"])
+        at: str | None = self._first("SELECT at FROM used_plan WHERE id = ?", plan)
+        return at
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charges for all pictures made, of the jobs that `owns` accepts."""
@@ -473,7 +462,7 @@ class CheckpointReader:
             " ORDER BY made.attempt DESC LIMIT ?5"
         )
         names = (State.RUNNING.value, State.FETCHING.value, TAKEN_UP)
-        return [row["seconds"] for row in self.store.execute(query, (*names, longest, limit))]
+        return self._column(query, *names, longest, limit)
 
     def finished_at(self, attempt: int) -> datetime | None:
         """A time at which an attempt's task was certainly finished; None while it may not be."""
@@ -481,8 +470,7 @@ class CheckpointReader:
             "SELECT coalesce((SELECT min(at) FROM event WHERE attempt = ?1 AND what = ?2),"
             " (SELECT completed_at FROM attempt WHERE id = ?1))"
         )
-        (found,) = self.store.execute(query, (attempt, State.FETCHING.value)).fetchone()
-        return moment(found)
+        return moment(self._first(query, attempt, State.FETCHING.value))
 
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """All attempts that cost something, or may: the job's key as a number, and USD.
@@ -496,7 +484,7 @@ class CheckpointReader:
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
         """An attempt's transitions: time (UTC, ISO 8601), name, and detail."""
         query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
-        return [tuple(row) for row in self.store.execute(query, (attempt,))]
+        return list(map(tuple, self.store.execute(query, (attempt,))))
 
     def counts(self) -> Counts:
         """The recipe's lines, counted by their status."""
@@ -515,16 +503,12 @@ class CheckpointReader:
             "SELECT source FROM placement WHERE current = 1 AND source IS NOT NULL"
             " GROUP BY source ORDER BY min(position)"
         )
-        return [row["source"] for row in self.store.execute(query)]
+        return self._column(query)
 
     def attempts_among(self, keys: Iterable[str]) -> Iterator[Attempt]:
         """All attempts of these jobs, ordered by job and number."""
-        query = (
-            "SELECT * FROM attempt WHERE key IN (SELECT value FROM json_each(?))"
-            " ORDER BY key, number"
-        )
-        for row in self.store.execute(query, (json.dumps(list(keys)),)):
-            yield attempt_of(row)
+        among = "WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key, number"
+        return self._attempts(among, json.dumps(list(keys)))
 
     def former(self, outputs: Iterable[str]) -> dict[str, list[Attempt]]:
         """By output name, the attempts of earlier requests that had this name, the latest first.

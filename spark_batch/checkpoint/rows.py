@@ -49,6 +49,10 @@ r.model, r.prompt, coalesce(r.url, r.picture) AS sent_picture, r.seed, r.scale,
 r.width AS asked_width, r.height AS asked_height, r.take, r.fit, r.parameters
 """
 
+# Joins a placement `p` with its job's last attempt `a`.
+LAST_ATTEMPT = """
+JOIN attempt a ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+"""
 # The placements with their requests and their jobs' last attempts, for `record_of`. Columns that
 # have the name of one of the attempt's columns are renamed here.
 RECORDS = f"""
@@ -60,8 +64,7 @@ SELECT p.key AS job, p.output, p.recipe, p.input, p.prompt_id, p.current, p.file
        a.*
   FROM placement p
   JOIN request r ON r.key = p.key
-  LEFT JOIN attempt a
-    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+  LEFT {LAST_ATTEMPT}
 """
 
 
