@@ -157,8 +157,8 @@ class Task:
     the last poll that found it in progress, `poll_at` the next poll; `word` is an undocumented
     status from the API. `cost` is the last one that the API reported, in USD. `failures` counts
     failed polls in a row, `fetch_failures` all failed downloads. `last_look` is whether the last
-    known URL is being tried, since the API no longer knows the task; `expired` is why the picture
-    is lost, while files in its place are checked.
+    known URL is being tried, since the API no longer knows the task; `stand_ins` are what a search
+    for a picture that is being restored has found (`effects.NotHere`).
     """
 
     ticket: int
@@ -183,7 +183,7 @@ class Task:
     poll_at: float | None = None
     word: str | None = None
     last_look: bool = False
-    expired: str = ""
+    stand_ins: dict[str, int] | None = None
 
     @property
     def poll(self) -> effects.Poll:

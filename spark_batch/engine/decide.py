@@ -13,7 +13,7 @@ A job goes through these states. The function on an arrow decides it.
     Task ── _completed ───────> Task        its picture is downloaded, checked and placed
     Task ── _delivered                      done
     Task ── _fail, _give_up                 failed; uncertain
-    Task ── _leave, _mark_expired           unfinished; expired
+    Task ── _leave, _expire                 unfinished; expired
     Queue ── _step_offered ───> Task        a picture of an earlier run is missing: restored
 """
 
@@ -50,7 +50,8 @@ from spark_batch.engine.effects import Begin, Move, Transition
 from spark_batch.engine.planner import Restore, Step, restore
 from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fetch_backoff
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
+from spark_batch.jobs import NO_USAGE, Attempt, Input, Job, Result, RunSettings, State, Usage
+from spark_batch.jobs import Request as Asked
 from spark_batch.jobs.checks import flag_of
 from spark_batch.models import Models
 
@@ -264,26 +265,29 @@ class Engine:
 
     def _resume(self, found: triggers.TaskFromBefore) -> None:
         attempt = found.attempt
-        task = Task(
-            ticket=attempt.id,
-            key=attempt.key,
-            number=attempt.number,
-            asked=found.asked,
-            name=found.name,
-            task_id=attempt.task_id or "",
-            since=self._now,
-            job=found.job,
-            result=attempt.result if attempt.state is State.FETCHING else None,
-            cost=attempt.cost,
-        )
-        self._tasks[task.ticket] = task
-        if task.was_completed:
+        task = self._take_up(attempt, found.name, found.asked)
+        task.job, task.cost = found.job, attempt.cost
+        if attempt.state is State.FETCHING:
+            task.result = attempt.result
             self._completed_tasks.add(task.ticket)
         self._resumed.add(task.key)
         self._write(Checkpoint.note_resumed, task.ticket)
         if task.cost is None:
             self._budget.resume(task.ticket, task.asked.kind, attempt.reserved)
         self._poll_later(task)
+
+    def _take_up(self, attempt: Attempt, name: str, asked: Asked) -> Task:
+        """Follow the task of an earlier run's attempt."""
+        task = self._tasks[attempt.id] = Task(
+            ticket=attempt.id,
+            key=attempt.key,
+            number=attempt.number,
+            asked=asked,
+            name=name,
+            task_id=attempt.task_id or "",
+            since=self._now,
+        )
+        return task
 
     def _suspended(self, _: triggers.Suspended) -> None:
         """The process was suspended: learn nothing from the durations of its tasks."""
@@ -443,21 +447,12 @@ class Engine:
     def _restore(self, missing: Restore) -> None:
         """Restore the picture of a done attempt, unless that is being done for another line."""
         attempt = missing.attempt
-        if missing.key in self._resumed or attempt.id in self._tasks:
+        if attempt.key in self._resumed or attempt.id in self._tasks:
             return
-        self._tasks[attempt.id] = Task(
-            ticket=attempt.id,
-            key=missing.key,
-            number=attempt.number,
-            asked=missing.asked,
-            name=missing.output,
-            task_id=attempt.task_id or "",
-            since=self._now,
-            restoring=attempt,
-            replacing=missing.replacing,
-        )
+        task = self._take_up(attempt, missing.output, missing.asked)
+        task.restoring, task.replacing = attempt, missing.replacing
         self._completed_tasks.add(attempt.id)
-        self._start(effects.Restore(attempt.id, missing.key, attempt))
+        self._start(effects.Restore(attempt.id, attempt))
 
     # --- The answer to a POST.
 
@@ -853,7 +848,8 @@ class Engine:
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, None)
-            case effects.NotHere():
+            case effects.NotHere(stand_ins=stand_ins):
+                task.stand_ins = stand_ins
                 self._ask_for_url(task)
             case effects.PointerOnly(file=file):
                 # The picture is in Git LFS, even when the API no longer has it: do not poll.
@@ -988,21 +984,11 @@ class Engine:
 
         A whole picture of other bytes in its place is somebody's work, and stays.
         """
-        if task.restoring is not None and task.replacing is not None:
-            task.expired = reason
-            self._start(effects.FindStandIns(task.ticket, task.key))
-        else:
-            self._mark_expired(task, reason)
-
-    def _stand_ins_found(self, task: Task, found: triggers.StandInsFound) -> None:
-        if found.files is None:
-            self._mark_expired(task, task.expired)
+        if task.replacing is not None and task.stand_ins:
+            self._write(Checkpoint.stand_in, task.key, task.stand_ins)
+            self._forget(task.ticket)
+            self._report(events.Note(f"{task.replacing}; it is left as it is, since {reason}"))
             return
-        self._write(Checkpoint.stand_in, task.key, found.files)
-        self._forget(task.ticket)
-        self._report(events.Note(f"{task.replacing}; it is left as it is, since {task.expired}"))
-
-    def _mark_expired(self, task: Task, reason: str) -> None:
         self._write(Checkpoint.expire, task.ticket, reason)
         self._stop_following(task)
         self.tally.expired += 1
@@ -1014,7 +1000,6 @@ _TASK_REACTIONS: Mapping[type, Callable[[Engine, Task, Any], None]] = MappingPro
         triggers.PollAnswered: Engine._poll_answered,
         triggers.FetchAnswered: Engine._fetch_answered,
         triggers.RestoreAnswered: Engine._restore_answered,
-        triggers.StandInsFound: Engine._stand_ins_found,
     }
 )
 _REACTIONS: Mapping[type, Callable[[Engine, Any], None]] = MappingProxyType(

@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import FetchFailed, Made, NotMade, TaskFailed
-from spark_batch.engine import effects, fetching, files, triggers, waits, workers
+from spark_batch.engine import effects, fetching, triggers, waits
 from spark_batch.engine.budget import Budget
 from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
@@ -160,7 +159,7 @@ class Driver:
             yield from self._turn(self._happened(ended), ended)
             if self._may_admit:
                 yield from self._turn(self._admission())
-            if self._engine.finished or self._stopped_at_once:
+            if self._engine.finished or self._stops > 1:
                 return
             if self._waited_enough:
                 yield from self._leave_rest()
@@ -273,10 +272,6 @@ class Driver:
         return max(0.0, min(due) - self._clock.monotonic()) if due else None
 
     @property
-    def _stopped_at_once(self) -> bool:
-        return self._stops > 1
-
-    @property
     def _waited_enough(self) -> bool:
         """Whether a stopped run has waited for as long as it may."""
         leave_at = self._engine.leave_at
@@ -302,7 +297,6 @@ class Driver:
     def _start_call(self, call: Call) -> None:
         """Hand a call to its executor, with the data that it needs from the checkpoint."""
         executors = self._executors
-        on_pictures = partial(self._calls.start, call, executors.pictures)
         match call:
             case effects.Submit(job=job):
                 assert self._send is not None  # the engine sends nothing without it
@@ -311,13 +305,15 @@ class Driver:
                 self._calls.start(call, executors.polls, self._client.poll, task_id, model)
             case effects.Fetch():
                 work = self._fetch_work(call)
-                arguments = work, self._client, self._elsewhere, self._programs
-                self._calls.start(call, executors.fetches, fetching.fetch, *arguments)
-            case effects.Restore(key=key):
-                files_of = self._checkpoint.files_of(key)
-                on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)
-            case effects.FindStandIns(key=key):
-                on_pictures(files.stand_ins, self._checkpoint.written(key), self._layout)
+                others = self._client, self._elsewhere, self._programs
+                self._calls.start(call, executors.fetches, fetching.fetch, work, *others)
+            case effects.Restore(attempt=attempt):
+                arguments = (
+                    attempt,
+                    self._names(attempt.key),
+                    self._checkpoint.files_of(attempt.key),
+                )
+                self._calls.start(call, executors.pictures, fetching.restored, *arguments)
 
     def _fetch_work(self, fetch: effects.Fetch) -> FetchWork:
         row = self._rows[fetch.ticket]
@@ -367,7 +363,9 @@ class Driver:
         ticket = call.ticket
         match call:
             case effects.Submit(job=job):
-                known = isinstance(outcome, Made) and self._knows(outcome.task_id)
+                known = isinstance(outcome, Made) and self._checkpoint.knows_task(
+                    self._api, outcome.task_id
+                )
                 history = self._history(ticket, job.key, outcome)
                 return triggers.SubmitAnswered(ticket, outcome, known, history)
             case effects.Poll(key=key):
@@ -378,11 +376,6 @@ class Driver:
                 return triggers.FetchAnswered(ticket, outcome, expired, twin)
             case effects.Restore():
                 return triggers.RestoreAnswered(ticket, outcome)
-            case effects.FindStandIns():
-                return triggers.StandInsFound(ticket, outcome)
-
-    def _knows(self, task_id: str) -> bool:
-        return self._checkpoint.knows_task(self._api, task_id)
 
     def _history(self, ticket: int, key: str, outcome: object) -> triggers.JobHistory:
         """The job's other attempts, which decide whether a failed one is retried."""
@@ -424,7 +417,7 @@ class Driver:
             for effect in self._due
             if isinstance(effect, effects.Submit)
         ]
-        if self._stopped_at_once and not (self._engine.finished or self.tally.interrupted):
+        if self._stops > 1 and not (self._engine.finished or self.tally.interrupted):
             rest.append(triggers.StopRequested())  # both signals came in one turn
         if rest:
             self._commit(rest)

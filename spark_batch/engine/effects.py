@@ -61,16 +61,7 @@ class Restore:
     """Look for the picture of a done attempt on this disk."""
 
     ticket: int
-    key: str
     attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class FindStandIns:
-    """Look for whole pictures of other bytes in the places of a job's lost picture."""
-
-    ticket: int
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,7 @@ class TakeBackRequests:
 
 
 Timed = Submit | Poll | Fetch  # effects that may be started later
-Call = Submit | Poll | Fetch | Restore | FindStandIns
+Call = Submit | Poll | Fetch | Restore
 Effect = Call | TakeBackRequests
 
 
@@ -110,7 +101,13 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class NotHere:
-    """No copy of the picture is left on this disk."""
+    """No copy of the picture is left on this disk.
+
+    `stand_ins` are the sizes in bytes, by output name, of whole pictures of other bytes in all of
+    its places, if there are.
+    """
+
+    stand_ins: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,22 @@ from spark_batch.engine.effects import (
     DiskRefused,
     Fetch,
     Further,
+    NotHere,
     PictureOutcome,
+    PointerOnly,
+    RestoreOutcome,
 )
-from spark_batch.engine.files import deliver, kept_path, other_pointers
+from spark_batch.engine.files import (
+    deliver,
+    kept_path,
+    other_pointers,
+    pointer_to,
+    restore,
+    stand_ins,
+)
 from spark_batch.engine.judging import Programs
 from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
-from spark_batch.jobs import Metadata, Picture, Provenance
+from spark_batch.jobs import Attempt, Metadata, Picture, Provenance
 from spark_batch.jobs.checks import Check, in_order
 from spark_batch.models import PictureRules
 from spark_batch.paths import PART_SUFFIX, Layout
@@ -46,13 +56,7 @@ _IN_MEMORY = 1024 * 1024
 _DOWNLOAD = Path("the download")  # as errors name it, since it has no file yet
 
 T = TypeVar("T")
-
-
-class Download(Protocol):
-    """`Downloader.fetch`."""
-
-    def __call__(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
-        """Write a picture into `file`."""
+Download = Callable[..., FetchOutcome]  # `Downloader.fetch`
 
 
 class Elsewhere(Protocol):
@@ -274,7 +278,29 @@ def _placed_here(work: FetchWork, arrived: Arrived) -> PictureOutcome:
     return _with_refusals(partial(_placed, work, arrived))
 
 
-def _with_refusals(call: Callable[[], PictureOutcome]) -> PictureOutcome:
+def restored(attempt: Attempt, names: Names, files_of: list[str]) -> RestoreOutcome:
+    """Write the missing files of a done attempt's picture from a copy on this disk.
+
+    `files_of` are all files that once held it.
+    """
+    return _with_refusals(partial(_restored, attempt, names, files_of))
+
+
+def _restored(
+    attempt: Attempt, names: Names, files_of: list[str]
+) -> Delivered | NotHere | PointerOnly:
+    picture, layout = attempt.picture, names.layout
+    if picture is None:
+        return NotHere()
+    outputs = names.free_for(picture)
+    written = restore(picture, outputs=outputs, written=files_of, layout=layout)
+    if written is not None:
+        return Delivered(picture, written, received=attempt.received)
+    pointer = pointer_to(picture, outputs=outputs, written=files_of, layout=layout)
+    return PointerOnly(str(pointer)) if pointer else NotHere(stand_ins(names.written, layout))
+
+
+def _with_refusals(call: Callable[[], T]) -> T | Blocked | DiskRefused:
     """What a call brings, or what this machine's disk refuses."""
     try:
         return call()
@@ -399,18 +425,14 @@ def _placed(work: FetchWork, arrived: Arrived) -> Delivered:
 
 def _written(work: FetchWork, data: bytes, picture: Picture, outputs: list[str]) -> dict[str, str]:
     """Write a picture under `outputs`, as `deliver` does. Raises OutputError."""
-    part = _new_part(work)
+    # A new name, since a worker that was given up may still write into another.
+    part = atomic.temporary_name(work.layout.parts / str(work.attempt))
     try:
         pictures.make_folder(part.parent)
         pictures.write(part, data)
         return deliver(part, picture, outputs=outputs, layout=work.layout)
     finally:
         _remove(part)
-
-
-def _new_part(work: FetchWork) -> Path:
-    """A new part file, since a worker that was given up may still write into another."""
-    return atomic.temporary_name(work.layout.parts / str(work.attempt))
 
 
 def _fetch_further(
@@ -422,26 +444,23 @@ def _fetch_further(
     `_FURTHER_SECONDS`. Raises OutputError.
     """
     end_at = time.monotonic() + _FURTHER_SECONDS
-    places: list[str] = []
-    failed: FetchFailed | None = None
+    late = FetchFailed(reason=f"not done within {_FURTHER_SECONDS:g} s", fresh_url=False)
+    keep, places = partial(_kept, work), list[str]()
     for url in work.fetch.result.further:
-        if time.monotonic() > end_at:
-            failed = FetchFailed(reason=f"not done within {_FURTHER_SECONDS:g} s", fresh_url=False)
-            break
-        arrived = _downloaded(url, None, folder, download, _accepted)
-        if isinstance(arrived, FetchFailed):
-            failed = arrived
-            break
-        picture, data = arrived
-        _written(work, data, picture, [])
-        kept = kept_path(work.layout, picture)
-        places.append(kept.relative_to(work.layout.output_dir).as_posix())
-    if failed is None:
-        return Further(tuple(places)), None
-    failed = replace(failed, reason=f"a further picture: {failed.reason}")
-    return Further(tuple(places), failed.reason), failed
+        in_time = time.monotonic() <= end_at
+        kept = _downloaded(url, None, folder, download, keep) if in_time else late
+        if isinstance(kept, FetchFailed):
+            failed = replace(kept, reason=f"a further picture: {kept.reason}")
+            return Further(tuple(places), failed.reason), failed
+        places.append(kept)
+    return Further(tuple(places)), None
 
 
-def _accepted(data: bytes) -> tuple[Picture, bytes]:
-    """The facts of a further picture, and its bytes. Raises PictureError."""
-    return pictures.accept(_DOWNLOAD, data), data
+def _kept(work: FetchWork, data: bytes) -> str:
+    """Write a further picture into the folder `kept`; returns its path below the output folder.
+
+    Raises PictureError and OutputError.
+    """
+    picture = pictures.accept(_DOWNLOAD, data)
+    _written(work, data, picture, [])
+    return kept_path(work.layout, picture).relative_to(work.layout.output_dir).as_posix()

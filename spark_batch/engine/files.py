@@ -143,18 +143,17 @@ def _bytes_of(path: Path) -> int:
 
 
 def _make_room(target: Path, picture: Picture, layout: Layout) -> None:
-    _inside(target, layout)
+    """Move what is in the place of a picture, with any extension, to `kept`.
+
+    Raises NameBlocked if a link leads the folder of `target` out of the output folder.
+    """
+    if not target.parent.resolve().is_relative_to(layout.output_dir.resolve()):
+        raise NameBlocked(
+            f"{target.parent} leads out of the output folder {layout.output_dir}: remove the link"
+        )
     # Not with_suffix: a name may have dots of its own.
     stem = str(target)[: -len(pictures.extension(picture))]
     for other in (Path(stem + extension) for extension in pictures.EXTENSIONS.values()):
         if other.is_file() and not (other == target and holds(other, picture.sha256)):
             kept = layout.kept_picture(pictures.sha256(other), other.suffix)
             pictures.place(other, kept)
-
-
-def _inside(target: Path, layout: Layout) -> None:
-    """Raise NameBlocked if a link leads the folder of `target` out of the output folder."""
-    if not target.parent.resolve().is_relative_to(layout.output_dir.resolve()):
-        raise NameBlocked(
-            f"{target.parent} leads out of the output folder {layout.output_dir}: remove the link"
-        )

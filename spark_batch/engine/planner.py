@@ -122,7 +122,6 @@ class Restore:
     it. `replacing` is why a file in its place is moved away, if there is one.
     """
 
-    key: str
     output: str
     asked: Request
     attempt: Attempt
@@ -208,7 +207,7 @@ def restore(job: AnyJob, found: Finding | Step) -> Restore | None:
     if found.action is not Action.RESTORE or found.attempt is None:
         return None
     replacing = f"{job.output}: {found.reason}" if found.cause is Cause.SIZE_DIFFERS else None
-    return Restore(job.key, job.output, job.request, found.attempt, replacing)
+    return Restore(job.output, job.request, found.attempt, replacing)
 
 
 class _History:

@@ -84,14 +84,6 @@ class RestoreAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class StandInsFound:
-    """The search for stand-ins has ended: their sizes in bytes by output name, None without."""
-
-    ticket: int
-    files: dict[str, int] | None
-
-
-@dataclass(frozen=True, slots=True)
 class CallLost:
     """A call is no longer waited for; its answer may still come."""
 
@@ -148,7 +140,7 @@ class InputChecked:
     ready: bool
 
 
-TaskTrigger = PollAnswered | FetchAnswered | RestoreAnswered | StandInsFound
+TaskTrigger = PollAnswered | FetchAnswered | RestoreAnswered
 Trigger = (
     RunStarted
     | SubmitAnswered

@@ -1,4 +1,4 @@
-"""The threads of a run, and functions that are called on them."""
+"""The threads of a run, and the function that sends a job on one of them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Refused, SubmitOutcome
-from spark_batch.engine.effects import (
-    Blocked,
-    Delivered,
-    DiskRefused,
-    NotHere,
-    PointerOnly,
-    RestoreOutcome,
-)
-from spark_batch.engine.fetching import Names
-from spark_batch.engine.files import pointer_to, restore
-from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
-from spark_batch.jobs import Attempt, Job
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Job
 
 _FEWEST_THREADS, _MOST_THREADS = 8, 64
 _PICTURE_THREADS = 8
@@ -142,24 +132,3 @@ def sender(submit: Callable[[bytes, str], SubmitOutcome], bodies: Bodies) -> Sen
         return submit(body, job.model)
 
     return send
-
-
-def restore_picture(attempt: Attempt, names: Names, files_of: list[str]) -> RestoreOutcome:
-    """Write the missing files of a done attempt's picture from a copy on this disk.
-
-    `files_of` are all files that once held it.
-    """
-    picture = attempt.picture
-    if picture is None:
-        return NotHere()
-    outputs, layout = names.free_for(picture), names.layout
-    try:
-        files = restore(picture, outputs=outputs, written=files_of, layout=layout)
-    except NameBlocked as error:
-        return Blocked(str(error), folder=isinstance(error, FolderBlocked))
-    except OutputError as error:
-        return DiskRefused(str(error))
-    if files is None:
-        pointer = pointer_to(picture, outputs=outputs, written=files_of, layout=layout)
-        return NotHere() if pointer is None else PointerOnly(str(pointer))
-    return Delivered(picture, files, received=attempt.received)

@@ -126,7 +126,7 @@ def a_restored_task(engine: Engine, job: Job, cause: Cause = Cause.MISSING) -> i
     )
     step = Step(job, Action.RESTORE, "size differs", attempt, cause)
     decision = engine.take(triggers.StepOffered(step), 0.0)
-    assert decision == Decision(effects=[effects.Restore(7, job.key, attempt)])
+    assert decision == Decision(effects=[effects.Restore(7, attempt)])
     return attempt.id
 
 
@@ -419,18 +419,16 @@ def test_polls_that_keep_failing_are_reported_once(engine: Engine, jobs: list[Jo
     assert "up to 600 s (run.task_timeout)" in note.text
 
 
-def test_pictures_that_have_expired_are_searched_for_stand_ins(
+def test_what_stands_in_for_a_picture_that_has_expired_stays(
     engine: Engine, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a file of another size stands in the place: somebody may have worked on it."""
     monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
     for found, method in ({"a": 9}, Checkpoint.stand_in), (None, Checkpoint.expire):
         ticket = a_restored_task(engine, jobs[0], Cause.SIZE_DIFFERS)
-        engine.take(triggers.RestoreAnswered(ticket, effects.NotHere()), 0.0)
+        engine.take(triggers.RestoreAnswered(ticket, effects.NotHere(found)), 0.0)
         unknown = TaskUnknown(reason="HTTP 404")
-        decision = engine.take(triggers.PollAnswered(ticket, unknown), 1.0)
-        assert decision == Decision(effects=[effects.FindStandIns(ticket, jobs[0].key)])
-        assert moves(engine.take(triggers.StandInsFound(ticket, found), 2.0)) == [method]
+        assert moves(engine.take(triggers.PollAnswered(ticket, unknown), 1.0)) == [method]
     assert engine.tally.expired == 1
 
 
