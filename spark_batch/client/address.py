@@ -88,6 +88,14 @@ def check_base_url(text: str) -> str:
 
 def split_url(text: str) -> SplitResult | None:
     """The parts of an absolute http(s) URL; None for anything else, and for one with a user."""
+    parts = parts_of_url(text)
+    if parts is None or parts.scheme not in ("http", "https"):
+        return None
+    return parts if parts.username is None and parts.password is None else None
+
+
+def parts_of_url(text: str) -> SplitResult | None:
+    """The parts of a URL of printable ASCII with a host; None for anything else."""
     if len(text) > LONGEST_URL or any(not "!" <= character <= "~" for character in text):
         return None
     try:
@@ -95,8 +103,7 @@ def split_url(text: str) -> SplitResult | None:
         usable = bool(parts.hostname) and parts.port != 0 and "\\" not in text
     except ValueError:
         return None
-    named = parts.username is not None or parts.password is not None
-    return parts if usable and not named and parts.scheme in ("http", "https") else None
+    return parts if usable else None
 
 
 def is_this_machine(host: str) -> bool:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
 from http import HTTPStatus
-from typing import IO, TypeAlias
+from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
-from spark_batch.client.address import split_url
+from spark_batch.client.address import is_public, split_url
+from spark_batch.client.answers import retry_after
+from spark_batch.client.network import proxy_of, tls
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
 from spark_batch.client.wire import Fault, Incoming, Request, Wire, is_coded
+from spark_batch.version import __version__
 
 MAX_BYTES = 64 * 1024 * 1024  # no picture of the API's sizes comes near it
 MAX_REDIRECTS = 5
@@ -34,52 +41,119 @@ _PRINTABLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _PAGE = (b"<", b"{")  # HTML, XML and JSON begin so, and no picture does
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
-Wait: TypeAlias = Callable[[str | None], float | None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Settings for every hop of a download: headers without the key, and allowed addresses.
+class Timeouts:
+    """Time limits in seconds: for connecting, for a silent server, and for whole operations.
 
-    `total` is in seconds, for all hops together; `clock` counts them; `wait` parses a
-    `Retry-After`.
+    `create_total` is long, since giving up on an answer makes its attempt uncertain.
     """
 
-    agent: str
-    total: float
-    admit: Callable[[str], bool]
-    clock: Callable[[], float]
-    wait: Wait
-    max_bytes: int = MAX_BYTES
+    connect: float = 10.0
+    read: float = 120.0
+    create_total: float = 300.0
+    poll_total: float = 30.0
+    quote_total: float = 60.0
+    fetch_total: float = 300.0
 
 
-def fetch(
-    wire: Wire, url: str, file: IO[bytes], *, expected_bytes: int | None, terms: Terms
-) -> FetchOutcome:
-    """Write the picture at `url` into `file`, whose content is of no use after a failure.
+USUAL = Timeouts()
 
-    Follows redirects itself, and every connection checks the address that it has reached: a name
-    that resolves to another address a moment later gains nothing.
 
-    Raises OSError if the file cannot be written.
+def utc_now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Downloader:
+    """Fetches pictures without a key. Safe to share between threads; `close` it afterwards.
+
+    `private` returns whether a picture may be fetched from a private or loopback address, which is
+    so when the API itself is on one. `environ` may have `NETWORK_VARIABLES`; others are ignored.
+    `clock` counts seconds, `now` gives the time. Raises UsageError as `check_network` does.
     """
-    deadline = terms.clock() + terms.total
-    where: str | None = url
-    for _ in range(MAX_REDIRECTS + 1):
-        target = _target(where)
-        left = deadline - terms.clock()
-        if target is None:
-            return _failed("the URL of the picture is not usable", fresh=True)
-        if left <= 0:
-            return _failed(f"not done within {terms.total:.3g} s")
+
+    def __init__(
+        self,
+        *,
+        private: Callable[[], bool],
+        timeouts: Timeouts = USUAL,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+        max_picture_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._private = private
+        self._timeouts = timeouts
+        self._clock = clock
+        self._max_bytes = max_picture_bytes
+        self._agent = f"spark-batch/{__version__}"
+        self._wait = partial(retry_after, now=now)
+        self._wire = Wire(
+            context=tls(environ),
+            connect=timeouts.connect,
+            read=timeouts.read,
+            proxy=proxy_of(environ),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def fetch(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
+        """Write the picture at the signed `url` into the open `file`.
+
+        Sends no key to its host. The length must be the one that its server and the API
+        (`expected_bytes`) announce; after a failure the file's content is of no use. Follows
+        redirects itself, and every connection checks the address that it has reached: a name that
+        resolves to another address a moment later gains nothing. Raises OSError if the file cannot
+        be written.
+        """
+        deadline = self._clock() + self._timeouts.fetch_total
+        where: str | None = url
+        for _ in range(MAX_REDIRECTS + 1):
+            target = _target(where)
+            left = deadline - self._clock()
+            if target is None:
+                return _failed("the URL of the picture is not usable", fresh=True)
+            if left <= 0:
+                return _failed(f"not done within {self._timeouts.fetch_total:.3g} s")
+            try:
+                with self._wire.open(self._request(target, left)) as incoming:
+                    if incoming.status not in _REDIRECTS:
+                        return self._arrived(incoming, file, expected_bytes)
+                    where = _next(target, incoming.headers.get("Location", ""))
+            except Fault as fault:
+                return _failed(fault.reason)
+        return _failed(f"more than {MAX_REDIRECTS} redirects")
+
+    def _request(self, url: str, total: float) -> Request:
+        headers = {"User-Agent": self._agent, "Accept": "image/*", "Accept-Encoding": "identity"}
+        return Request(
+            method="GET",
+            url=url,
+            headers=headers,
+            total=total,
+            whole=self._timeouts.fetch_total,
+            admit=lambda address: is_public(address) or self._private(),
+            as_it_is=True,
+        )
+
+    def _arrived(
+        self, incoming: Incoming, file: IO[bytes], expected_bytes: int | None
+    ) -> FetchOutcome:
+        status = incoming.status
+        if status != HTTPStatus.OK:
+            wait = self._wait(incoming.headers.get("Retry-After"))
+            return _refused(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
+        announced, most = _announced(incoming), self._max_bytes
+        if max(announced or 0, expected_bytes or 0) > most:
+            return _refused(f"the picture is larger than {most} bytes")
         try:
-            with wire.open(_request(target, left, terms)) as incoming:
-                if incoming.status not in _REDIRECTS:
-                    return _arrived(incoming, file, expected_bytes=expected_bytes, terms=terms)
-                where = _next(target, incoming.headers.get("Location", ""))
-        except Fault as fault:
-            return _failed(fault.reason)
-    return _failed(f"more than {MAX_REDIRECTS} redirects")
+            size = _save(_picture(incoming, cap=most), file, (announced, expected_bytes))
+        except _NoPicture as fault:
+            return _refused(str(fault), fresh=fault.fresh)
+        return Fetched(bytes=size)
 
 
 def _target(url: str | None) -> str | None:
@@ -102,19 +176,6 @@ def _next(url: str, location: str) -> str | None:
         return None
 
 
-def _request(url: str, total: float, terms: Terms) -> Request:
-    headers = {"User-Agent": terms.agent, "Accept": "image/*", "Accept-Encoding": "identity"}
-    return Request(
-        method="GET",
-        url=url,
-        headers=headers,
-        total=total,
-        whole=terms.total,
-        admit=terms.admit,
-        as_it_is=True,
-    )
-
-
 def _failed(reason: str, *, fresh: bool = False) -> FetchFailed:
     return FetchFailed(reason=f"download failed: {reason}", fresh_url=fresh)
 
@@ -122,23 +183,6 @@ def _failed(reason: str, *, fresh: bool = False) -> FetchFailed:
 def _refused(reason: str, *, fresh: bool = False, wait: float | None = None) -> FetchFailed:
     """The outcome of an answer that is not the picture."""
     return replace(_failed(reason, fresh=fresh), retry_after=wait, answered=True)
-
-
-def _arrived(
-    incoming: Incoming, file: IO[bytes], *, expected_bytes: int | None, terms: Terms
-) -> FetchOutcome:
-    status = incoming.status
-    if status != HTTPStatus.OK:
-        wait = terms.wait(incoming.headers.get("Retry-After"))
-        return _refused(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
-    announced = _announced(incoming)
-    if max(announced or 0, expected_bytes or 0) > terms.max_bytes:
-        return _refused(f"the picture is larger than {terms.max_bytes} bytes")
-    try:
-        size = _save(_picture(incoming, cap=terms.max_bytes), file, (announced, expected_bytes))
-    except _NoPicture as fault:
-        return _refused(str(fault), fresh=fault.fresh)
-    return Fetched(bytes=size)
 
 
 class _NoPicture(Exception):

@@ -8,15 +8,7 @@ from itertools import islice
 
 from spark_batch import redact
 from spark_batch.client.address import LONGEST_URL
-from spark_batch.client.answers import (
-    AnswerContext,
-    Content,
-    count,
-    mapping,
-    money,
-    quantity,
-    text,
-)
+from spark_batch.client.answers import AnswerContext, Content, count, mapping, money, quantity, text
 from spark_batch.jobs import Result, Usage
 
 # The fields of pictures, as documented and in other shapes that public clients read. Others are not

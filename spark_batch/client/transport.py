@@ -30,7 +30,7 @@ from urllib3 import (
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
-from spark_batch.client.proxy import Proxy
+from spark_batch.client.network import Proxy
 
 _NO_RETRIES = Retry(0, read=False)
 _SLICE = 64 * 1024  # bytes handed to the kernel at once
@@ -148,16 +148,11 @@ for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retr
     logging.getLogger(_name).addFilter(_Quiet())
 
 
-def _leave() -> None:
-    trace = current.get(None)
-    if trace is not None:
-        trace.release()
-
-
 if TYPE_CHECKING:
     _Base = HTTPConnection
+    _PoolBase = HTTPConnectionPool
 else:
-    _Base = object
+    _Base = _PoolBase = object
 
 
 class _Traced(_Base):
@@ -245,28 +240,17 @@ class _HTTPS(_Traced, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    """Keeps connections, and detaches a returned connection from its exchange."""
-
-    ConnectionCls = _HTTP
+class _Keeping(_PoolBase):
+    """A pool that keeps connections, and detaches a returned one from its exchange."""
 
     def _put_conn(self, conn: Any) -> None:
-        _leave()
+        if (trace := current.get(None)) is not None:
+            trace.release()
         super()._put_conn(conn)
 
 
-class _TLSPool(HTTPSConnectionPool):
-    """The same over TLS."""
-
-    ConnectionCls = _HTTPS
-
-    def _put_conn(self, conn: Any) -> None:
-        _leave()
-        super()._put_conn(conn)
-
-
-class _OncePool(_Pool):
-    """Closes connections instead of keeping them.
+class _Closing(_PoolBase):
+    """A pool that closes connections instead of keeping them.
 
     If a server closes a kept-alive connection as the next POST arrives, the POST fails although
     the server received all of it (spark_batch/README.md). So a POST has its own connection.
@@ -277,12 +261,24 @@ class _OncePool(_Pool):
             conn.close()
 
 
-class _OnceTLSPool(_TLSPool):
-    """The same over TLS."""
+class _KeptHTTP(_Keeping, HTTPConnectionPool):
+    ConnectionCls = _HTTP
 
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
+
+class _KeptHTTPS(_Keeping, HTTPSConnectionPool):
+    ConnectionCls = _HTTPS
+
+
+class _OnceHTTP(_Closing, HTTPConnectionPool):
+    ConnectionCls = _HTTP
+
+
+class _OnceHTTPS(_Closing, HTTPSConnectionPool):
+    ConnectionCls = _HTTPS
+
+
+_ONCE: dict[str, type[HTTPConnectionPool]] = {"http": _OnceHTTP, "https": _OnceHTTPS}
+_KEPT: dict[str, type[HTTPConnectionPool]] = {"http": _KeptHTTP, "https": _KeptHTTPS}
 
 
 def _manager(
@@ -301,10 +297,6 @@ def _manager(
         )
     manager.pool_classes_by_scheme = pools
     return manager
-
-
-_ONCE: dict[str, type[HTTPConnectionPool]] = {"http": _OncePool, "https": _OnceTLSPool}
-_KEPT: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
 
 
 class OnceAdapter(HTTPAdapter):

@@ -19,15 +19,10 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NewConnectionError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from spark_batch.client.address import is_this_machine, stated_address
-from spark_batch.client.proxy import PROXY_VARIABLE, Proxy
+from spark_batch.client.network import PROXY_VARIABLE, Proxy
 from spark_batch.client.transport import KeptConnections, OnceAdapter, Reach, Trace, current
 from spark_batch.client.watchdog import Watchdog
 
@@ -214,7 +209,7 @@ class Wire:
         prepared = requests.Request(
             request.method, request.url, headers=dict(request.headers), data=request.body
         ).prepare()
-        proxies = {} if proxy is None else proxy.by_scheme
+        proxies = {} if proxy is None else {"http": proxy.url, "https": proxy.url}
         response = self._once.send(prepared, stream=True, timeout=timeout, proxies=proxies)
         return Incoming(response.status_code, response.headers, response.raw, trace)
 

@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from spark_batch import client, redact
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
-from spark_batch.client.proxy import PROXY_VARIABLE
+from spark_batch.client.network import PROXY_VARIABLE
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.project.layout import RecipeLayout

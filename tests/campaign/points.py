@@ -18,7 +18,7 @@ from typing import Any
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.children import Worker
-from spark_batch.client import TaskClient, TaskReader, download, tasks
+from spark_batch.client import TaskClient, TaskReader, download
 from spark_batch.engine import driver, fetching, workers
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.project import running
@@ -137,4 +137,4 @@ def hurry() -> None:
     wrap(workers, "_FEWEST_THREADS", lambda original: _THREADS)
     wrap(workers, "_MOST_THREADS", lambda original: _THREADS)
     wrap(workers, "_PICTURE_THREADS", lambda original: _PICTURE_THREADS)
-    wrap(tasks, "_tls", lambda original: lambda environ: context)
+    wrap(download, "tls", lambda original: lambda environ: context)

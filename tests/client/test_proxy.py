@@ -13,6 +13,7 @@ import pytest
 
 from spark_batch import redact
 from spark_batch.client import TaskClient, Timeouts, check_network
+from spark_batch.client.network import proxy_of
 from spark_batch.client.outcomes import (
     Fetched,
     FetchFailed,
@@ -23,7 +24,6 @@ from spark_batch.client.outcomes import (
     StopRun,
     Uncertain,
 )
-from spark_batch.client.proxy import proxy_of
 from spark_batch.errors import UsageError
 from tests.client.conftest import KEY, PATIENT, QUICK, Connect, Serve
 from tests.client.faults import FAULTS, HEAD, WHOLE

@@ -263,23 +263,23 @@ def test_kernel_buffers_do_not_hide_a_cut(serve: Serve, connect: Connect) -> Non
 
 def test_tls_context_verifies() -> None:
     """The default context asks for a certificate and checks its name."""
-    from spark_batch.client.tasks import _tls
+    from spark_batch.client.network import tls
 
-    context = _tls({})
+    context = tls({})
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
 def test_a_bundle_is_loaded_again_when_it_has_changed(tmp_path: Path) -> None:
     """Once for all connections; a notebook that runs for weeks sees a renewed bundle."""
-    from spark_batch.client.tasks import _tls
+    from spark_batch.client.network import tls
 
     bundle = tmp_path / "bundle.pem"
     named = {"SSL_CERT_FILE": str(bundle)}
     bundle.write_bytes(CERTIFICATE.read_bytes())
     os.utime(bundle, (1, 1))
-    context = _tls(named)
-    assert _tls(named) is context
+    context = tls(named)
+    assert tls(named) is context
     assert context.cert_store_stats()["x509"] == 1
     bundle.write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
-    assert _tls(named).cert_store_stats()["x509"] > 1
+    assert tls(named).cert_store_stats()["x509"] > 1
