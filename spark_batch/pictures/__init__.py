@@ -2,16 +2,14 @@
 
 from spark_batch.pictures.disk import copy, make_folder, place, reason, sha256, write
 from spark_batch.pictures.fitting import fitted, probe
-from spark_batch.pictures.inspect import Inspection, inspect
+from spark_batch.pictures.inspect import Before, Inspection, before_of, inspect
 from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks_in
-from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
+from spark_batch.pictures.reading import EXTENSIONS, accept, extension
 from spark_batch.pictures.sheet import SheetCell, contact_sheet
-from spark_batch.pictures.suspects import Before, before_of
 from spark_batch.pictures.thumbnails import Thumbnail, cached, distance, keep, thumbnail
 
 __all__ = [
     "EXTENSIONS",
-    "MAX_PIXELS",
     "Before",
     "Inspection",
     "Marks",

@@ -21,7 +21,7 @@ _APP0, _APP1, _APP2, _APP11 = 0xE0, 0xE1, 0xE2, 0xEB
 _SCAN, _EOI, _FILL = 0xDA, 0xD9, 0xFF
 _BARE = frozenset((0x01, *range(0xD0, 0xD8), _FILL))  # markers without a length
 
-_PNG_BEGIN = 8
+PNG_BEGIN = 8
 _PNG_XMP = b"XML:com.adobe.xmp"
 _PNG_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 
@@ -31,6 +31,11 @@ _FLAG_XMP, _FLAG_ALPHA = 0x04, 0x10
 
 # In XMP, dcterms:provenance is where the credentials of a file are (C2PA 2.1, 11.4).
 _REMOTE = (b"http://purl.org/dc/terms/", b"provenance")
+_CREDENTIALS = {  # the part that they are in, and a word in it
+    "JPEG": (bytes((_APP11,)), b"c2pa"),
+    "PNG": (b"caBX", b""),
+    "WEBP": (b"C2PA", b""),
+}
 _SIGNED = "it carries Content Credentials (C2PA), which a change of the file would break"
 _ODD = "it is not laid out as its format says"
 _SEVERAL = "it holds several pictures and their offsets"
@@ -49,17 +54,14 @@ class Part:
 
 def find(data: bytes, kind: str) -> bytes | None:
     """The XMP packet of a file of the format `kind`, as far as the file is whole."""
-    if kind == "JPEG":
-        part = next((p for p in segments(data) if _is_jpeg_xmp(data, p)), None)
-        return data[part.body + len(_JPEG_XMP) : part.body_end] if part else None
-    if kind == "PNG":
-        found = (
-            _png_text(data[p.body : p.body_end], _PNG_XMP)
-            for p in chunks(data, _PNG_BEGIN, png_chunk)
-        )
-        return next((text for text in found if text is not None), None)
-    parts = chunks(data, _RIFF_BEGIN, _riff_chunk)
-    return next((data[p.body : p.body_end] for p in parts if p.name == b"XMP "), None)
+    for part in _parts(data, kind):
+        if kind == "JPEG" and _is_jpeg_xmp(data, part):
+            return data[part.body + len(_JPEG_XMP) : part.body_end]
+        if kind == "WEBP" and part.name == b"XMP ":
+            return data[part.body : part.body_end]
+        if kind == "PNG" and (text := _png_text(data[part.body : part.body_end])) is not None:
+            return text
+    return None
 
 
 def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> bytes:
@@ -84,28 +86,32 @@ def is_signed(data: bytes, kind: str) -> bool:
     packet = find(data, kind) or b""
     if all(part in packet for part in _REMOTE):
         return True
-    if kind == "JPEG":
-        boxes = (p for p in segments(data) if p.name[0] == _APP11)
-        return any(b"c2pa" in data[p.body : p.body_end] for p in boxes)
-    if kind == "PNG":
-        return any(part.name == b"caBX" for part in chunks(data, _PNG_BEGIN, png_chunk))
-    return any(part.name == b"C2PA" for part in chunks(data, _RIFF_BEGIN, _riff_chunk))
+    name, word = _CREDENTIALS[kind]
+    named = (part for part in _parts(data, kind) if part.name == name)
+    return any(word in data[part.body : part.body_end] for part in named)
 
 
 def without_metadata(data: bytes, kind: str) -> list[bytes]:
     """The parts of a file without those that `put` writes: it does not change them."""
+    if kind == "WEBP":
+        whole = int.from_bytes(data[4:8], "little") + 8
+        parts = _parts(data[:whole], kind)
+        kept = [data[p.start : p.body_end] for p in parts if p.name not in (b"VP8X", b"XMP ")]
+        return [*kept, data[whole:]]
+    kept, end = [], 2 if kind == "JPEG" else PNG_BEGIN
+    for part in _parts(data, kind):
+        if not (part.name in _PNG_TEXTS if kind == "PNG" else _is_jpeg_xmp(data, part)):
+            kept.append(data[part.start : part.end])
+        end = part.end
+    return [*kept, data[end:]]
+
+
+def _parts(data: bytes, kind: str) -> Iterator[Part]:
+    """The whole segments or chunks of a file of a format."""
     if kind == "JPEG":
-        parts = list(segments(data))
-        rest = [data[parts[-1].end if parts else 2 :]]
-        return [data[p.start : p.end] for p in parts if not _is_jpeg_xmp(data, p)] + rest
-    if kind == "PNG":
-        parts = list(chunks(data, _PNG_BEGIN, png_chunk))
-        rest = [data[parts[-1].end if parts else _PNG_BEGIN :]]
-        return [data[p.start : p.end] for p in parts if p.name not in _PNG_TEXTS] + rest
-    whole = int.from_bytes(data[4:8], "little") + 8
-    parts = list(chunks(data[:whole], _RIFF_BEGIN, _riff_chunk))
-    kept = [data[p.start : p.body_end] for p in parts if p.name not in (b"VP8X", b"XMP ")]
-    return [*kept, data[whole:]]
+        return segments(data)
+    at, reader = (PNG_BEGIN, png_chunk) if kind == "PNG" else (_RIFF_BEGIN, _riff_chunk)
+    return chunks(data, at, reader)
 
 
 def segments(data: bytes) -> Iterator[Part]:
@@ -133,7 +139,8 @@ def _put_jpeg(data: bytes, renew: Renew) -> bytes:
     packet = None
     leading = True
     for part in segments(data):
-        _refuse_jpeg(data, part)
+        if part.name[0] == _APP2 and data.startswith(b"MPF\0", part.body):
+            raise ValueError(_SEVERAL)
         exif = part.name[0] == _APP1 and data.startswith(b"Exif\0", part.body)
         leading = leading and (part.name[0] == _APP0 or exif)
         if leading:
@@ -146,11 +153,6 @@ def _put_jpeg(data: bytes, renew: Renew) -> bytes:
     length = 2 + len(_JPEG_XMP) + len(fresh)
     segment = b"\xff\xe1" + length.to_bytes(2, "big") + _JPEG_XMP + fresh
     return data[:start] + segment + data[end:]
-
-
-def _refuse_jpeg(data: bytes, part: Part) -> None:
-    if part.name[0] == _APP2 and data.startswith(b"MPF\0", part.body):
-        raise ValueError(_SEVERAL)
 
 
 def chunks(data: bytes, at: int, reader: Callable[[bytes, int], Part]) -> Iterator[Part]:
@@ -172,10 +174,10 @@ def png_chunk(data: bytes, at: int) -> Part:
 def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
     """Put the texts before the first chunk of the picture; others with the same keyword go."""
     keywords = {_PNG_XMP, *(keyword.encode() for keyword in texts)}
-    kept: list[bytes] = [data[:_PNG_BEGIN]]
+    kept: list[bytes] = [data[:PNG_BEGIN]]
     place = None
-    last = _PNG_BEGIN
-    for part in chunks(data, _PNG_BEGIN, png_chunk):
+    last = PNG_BEGIN
+    for part in chunks(data, PNG_BEGIN, png_chunk):
         if part.name == b"IDAT" and place is None:
             place = len(kept)
         keyword, _, _ = data[part.body : part.body_end].partition(b"\0")
@@ -197,11 +199,11 @@ def _text_chunk(keyword: bytes, text: bytes) -> bytes:
     return length + named + zlib.crc32(named).to_bytes(4, "big")
 
 
-def _png_text(body: bytes, keyword: bytes) -> bytes | None:
-    """The text of an iTXt chunk's body when it has that keyword."""
-    if not body.startswith(keyword + b"\0"):
+def _png_text(body: bytes) -> bytes | None:
+    """The packet in the body of an iTXt chunk; None in that of another chunk."""
+    if not body.startswith(_PNG_XMP + b"\0"):
         return None
-    flags, rest = body[len(keyword) + 1 :][:2], body[len(keyword) + 3 :]
+    flags, rest = body[len(_PNG_XMP) + 1 :][:2], body[len(_PNG_XMP) + 3 :]
     _, _, rest = rest.partition(b"\0")
     _, _, text = rest.partition(b"\0")
     if flags[:1] != b"\1":

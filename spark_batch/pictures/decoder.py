@@ -16,9 +16,8 @@ def main() -> None:
     """Decode standard input; the arguments are the folders of modules."""
     sys.path[:] = sys.argv[1:]
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # what a library prints must not get into the answer
+    # What a library prints must not get into the answer.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     data = sys.stdin.buffer.read()
     try:
         pi_heif = import_module("pi_heif")

@@ -40,17 +40,13 @@ def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
         raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{advice}")
     data = reading.read_bytes(path)
     kind = reading.format_of(data)
-    if kind not in reading.FITTED:
-        raise PictureError(
-            f"{path}: {reading.described(data)}; the API takes {' and '.join(rules.formats)}"
-        )
-    needed = reading.needs(kind)
-    if needed is None:
+    needed, fits = reading.needs(kind), kind in reading.FITTED
+    if fits and needed is None:
         picture, image = reading.opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
     if kind not in rules.formats:
         advice = _FIT_ADVICE["format"] + (f", which needs {needed}" if needed else "")
-        taken = f"the API takes {' and '.join(rules.formats)}"
-        raise PictureError(f"{path}: {reading.described(data)}; {taken}{advice}")
+        taken = f"the API takes {' and '.join(rules.formats)}{advice if fits else ''}"
+        raise PictureError(f"{path}: {reading.described(data)}; {taken}")
     refuse(path, facts_of(picture), rules)
     reading.decode(path, data, kind, image, at_least=(1, 1))
     way = reading.orientation(image)

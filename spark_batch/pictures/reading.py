@@ -60,47 +60,28 @@ _filters = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def accept(path: Path, data: bytes | None = None, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a downloaded file: a whole JPEG, PNG or WebP picture of at most `max_pixels` pixels.
+def accept(path: Path, data: bytes | None = None) -> Picture:
+    """Read a downloaded file: a whole JPEG, PNG or WebP picture of at most `MAX_PIXELS` pixels.
 
     `data` are its bytes if they are at hand; the file is not read then. Raises PictureError, in one
     line that begins with the path.
     """
-    return decoded(path, data, max_pixels=max_pixels)[0]
-
-
-def _smallest(_: Image.Image) -> tuple[int, int]:
-    return 1, 1
+    return decoded(path, data, at_least=lambda _: (1, 1))[0]
 
 
 def decoded(
-    path: Path,
-    data: bytes | None = None,
-    *,
-    at_least: Callable[[Image.Image], tuple[int, int]] = _smallest,
-    max_pixels: int = MAX_PIXELS,
+    path: Path, data: bytes | None = None, *, at_least: Callable[[Image.Image], tuple[int, int]]
 ) -> tuple[Picture, Image.Image]:
     """Read and decode a downloaded file, as `accept` does.
 
     `at_least` gives the width and height in pixels that are needed, for the image by its header: a
     JPEG may be decoded at a half, a quarter or an eighth. Raises PictureError as `accept` does.
     """
-    picture, image, data = admitted(path, data, max_pixels=max_pixels)
+    data = _whole_file(path) if data is None else data
+    limit = f"at most {MAX_PIXELS} are taken"
+    picture, image = opened(path, data, _format(path, data), most=MAX_PIXELS, limit=limit)
     decode(path, data, picture.format, image, at_least=at_least(image))
     return picture, image
-
-
-def admitted(
-    path: Path, data: bytes | None = None, *, max_pixels: int = MAX_PIXELS
-) -> tuple[Picture, Image.Image, bytes]:
-    """Read the header of a downloaded file: its facts, the image, not yet decoded, its bytes.
-
-    Raises PictureError, in one line that begins with the path.
-    """
-    data = _whole_file(path) if data is None else data
-    limit = f"at most {max_pixels} are taken"
-    picture, image = opened(path, data, _format(path, data), most=max_pixels, limit=limit)
-    return picture, image, data
 
 
 def look(path: Path) -> tuple[Picture, bytes]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from spark_batch.pictures import boxes
-from spark_batch.pictures.containers import Part, chunks, png_chunk, segments, webp_size
+from spark_batch.pictures.containers import PNG_BEGIN, Part, chunks, png_chunk, segments, webp_size
 
 # Bytes that a compressed text or profile may unpack to. Pillow refuses a file for a text of more
 # than 1 MiB (its MAX_TEXT_CHUNK); profiles of scanners and printers have up to 3 MB.
@@ -39,7 +40,6 @@ _NEEDED_SEGMENTS = (
     (0xEE, b"Adobe", 12),
 )
 
-_PNG_BEGIN = 8
 # The shortest transparency chunk by colour type (PNG specification, 11.3.2.1).
 _PNG_COLOUR_TYPE = 25
 _PNG_TRANSPARENCY = {0: 2, 2: 6, 3: 1}
@@ -151,8 +151,8 @@ def _essential_png(data: bytes) -> bytes:
         if part.name in _PNG_TEXTS and _has_orientation(data, part)
     }
     places = frozenset(texts.values())
-    kept = [data[:_PNG_BEGIN]]
-    end = _PNG_BEGIN
+    kept = [data[:PNG_BEGIN]]
+    end = PNG_BEGIN
     for part in _png_chunks(data):
         critical = not part.name[0] & _ANCILLARY
         wanted = _is_needed_chunk(data, part) or part.start in places
@@ -173,7 +173,7 @@ def _is_needed_chunk(data: bytes, part: Part) -> bool:
 
 def _png_chunks(data: bytes) -> Iterator[Part]:
     """The whole chunks of a PNG up to its end, at most a million."""
-    for part in islice(chunks(data, _PNG_BEGIN, png_chunk), _MAX_CHUNKS):
+    for part in islice(chunks(data, PNG_BEGIN, png_chunk), _MAX_CHUNKS):
         if part.end > len(data) or not part.name.isalpha():
             return
         yield part
@@ -187,9 +187,8 @@ def _is_intact(data: bytes, part: Part) -> bool:
 
 
 def _keyword(data: bytes, part: Part) -> bytes:
-    return data[part.body : min(part.body + _LONGEST_KEYWORD + 1, part.body_end)].partition(b"\0")[
-        0
-    ]
+    end = min(part.body + _LONGEST_KEYWORD + 1, part.body_end)
+    return data[part.body : end].partition(b"\0")[0]
 
 
 def _has_orientation(data: bytes, part: Part) -> bool:
@@ -199,10 +198,9 @@ def _has_orientation(data: bytes, part: Part) -> bool:
         return False
     head, body = len(keyword) + 1, data[part.body : part.body_end]
     if part.name == b"zTXt":
-        return _unpacked(body[head + 1 :], MAX_TEXT) is not None
+        return _unpacks(body[head + 1 :])
     if part.name == b"iTXt" and body[head : head + 1] == b"\1":
-        packed = body[head + 2 :].split(b"\0", 2)[-1]
-        return _unpacked(packed, MAX_TEXT) is not None
+        return _unpacks(body[head + 2 :].split(b"\0", 2)[-1])
     return len(body) <= MAX_TEXT
 
 
@@ -223,12 +221,12 @@ def png_profile(data: bytes) -> bytes | None:
         return None
 
 
-def _unpacked(packed: bytes, most: int) -> bytes | None:
-    """The unpacked bytes; None for broken data and for more than `most` bytes."""
-    try:
-        return _within(packed, most)
-    except (zlib.error, ValueError):
-        return None
+def _unpacks(packed: bytes) -> bool:
+    """Whether a compressed text is whole and not too long."""
+    with suppress(zlib.error, ValueError):
+        _within(packed, MAX_TEXT)
+        return True
+    return False
 
 
 def _within(packed: bytes, most: int) -> bytes:

@@ -175,11 +175,10 @@ def _made(path: Path, folder: Path | None) -> Thumbnail | None:
 
 def _upright(image: Image.Image) -> Image.Image:
     """A small copy of a picture, upright and in 8 bits."""
-    orientation = reading.orientation(image)
+    turn, size = TURNS.get(reading.orientation(image)), box(image)
     if image.mode.startswith("I"):
         image = even(image, bits=16)
-    small = image.resize(box(image), _FILTER, reducing_gap=2.0)
-    turn = TURNS.get(orientation)
+    small = image.resize(size, _FILTER, reducing_gap=2.0)
     return small if turn is None else small.transpose(turn)
 
 

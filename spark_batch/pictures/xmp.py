@@ -70,18 +70,19 @@ def renewed(packet: bytes | None, facts: Mapping[str, str]) -> bytes:
 
 
 def _composed(facts: Mapping[str, str]) -> bytes:
-    if not facts:
-        lines: tuple[str, ...] = (
-            '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
-            f"<rdf:RDF {_NAMESPACES[0]}>",
-            f"{_MARK}</rdf:RDF>",
-            "</x:xmpmeta>",
-        )
-        return (_HEAD + "\n".join(lines) + _TAIL).encode()
-    prompt, model = facts.get("prompt", ""), facts.get("model", "")
     lines = (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
         f"<rdf:RDF {_NAMESPACES[0]}>",
+        f"{_described(facts) if facts else _MARK}</rdf:RDF>",
+        "</x:xmpmeta>",
+    )
+    return (_HEAD + "\n".join(lines) + _TAIL).encode()
+
+
+def _described(facts: Mapping[str, str]) -> str:
+    """The mark and the facts, with prompt and model where others look for them."""
+    prompt, model = facts.get("prompt", ""), facts.get("model", "")
+    lines = (
         f'<rdf:Description rdf:about="" {" ".join(_NAMESPACES[1:4])}',
         f' xmp:CreatorTool="spark-batch" Iptc4xmpExt:AIPromptInformation={_quoted(prompt)}',
         f" Iptc4xmpExt:AISystemUsed={_quoted(model)}",
@@ -89,10 +90,9 @@ def _composed(facts: Mapping[str, str]) -> bytes:
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{_text(prompt)}</rdf:li></rdf:Alt>'
         "</dc:description>",
         "</rdf:Description>",
-        f"{_description(facts)}</rdf:RDF>",
-        "</x:xmpmeta>",
+        _description(facts),
     )
-    return (_HEAD + "\n".join(lines) + _TAIL).encode()
+    return "\n".join(lines)
 
 
 def _added(packet: bytes, facts: Mapping[str, str]) -> bytes:

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from spark_batch.pictures import encoding
-from spark_batch.pictures.geometry import geometry, scaled
+from spark_batch.pictures.fitting import geometry, jpeg, png, scaled
 from tests.makers import MODEL
 from tests.pictures.painting import decoded
 
@@ -36,14 +35,14 @@ def test_the_best_quality_that_fits_is_taken(share: float) -> None:
     coarse = [size_of(image, quality, 2) for quality in range(1, 96)]
     most = int(fine[-1] * share)
     fitting = [each for each in fine if each <= most] or [each for each in coarse if each <= most]
-    assert len(encoding.jpeg(image, most=most)) == max(fitting)
+    assert len(jpeg(image, most=most)) == max(fitting)
 
 
 def test_where_nothing_fits_the_smallest_is_given() -> None:
     """It cannot happen within the API's limits, and a loop must end."""
     image = noise(160, 120)
-    assert len(encoding.jpeg(image, most=10)) == size_of(image, 1, 2)
-    assert decoded(encoding.png(image, most=10, max_ratio=MODEL.picture.max_ratio)).size == (1, 1)
+    assert len(jpeg(image, most=10)) == size_of(image, 1, 2)
+    assert decoded(png(image, most=10, max_ratio=MODEL.picture.max_ratio)).size == (1, 1)
 
 
 def test_even_noise_of_the_largest_size_fits_as_jpeg() -> None:
@@ -56,8 +55,8 @@ def test_even_noise_of_the_largest_size_fits_as_jpeg() -> None:
 def test_a_png_is_shrunk_no_further_than_it_must_be() -> None:
     """A tenth fewer bytes than there may be is near enough, and its proportions stay."""
     image = noise(400, 200)
-    whole = len(encoding.png(image, most=10**9, max_ratio=MODEL.picture.max_ratio))
-    data = encoding.png(image, most=whole // 2, max_ratio=MODEL.picture.max_ratio)
+    whole = len(png(image, most=10**9, max_ratio=MODEL.picture.max_ratio))
+    data = png(image, most=whole // 2, max_ratio=MODEL.picture.max_ratio)
     assert whole // 2 * 0.85 <= len(data) <= whole // 2
     width, height = decoded(data).size
     assert abs(width / height - 2) < 0.03

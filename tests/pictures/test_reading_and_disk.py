@@ -17,6 +17,7 @@ from PIL import Image
 
 from spark_batch import atomic, pictures
 from spark_batch.errors import FolderBlocked, NameBlocked, OutputError, PictureError
+from spark_batch.pictures import reading
 from tests.makers import MODEL, probe
 
 Check = Callable[[Path], object]
@@ -185,12 +186,14 @@ def test_bombs(tmp_path: Path, check: Check, name: str) -> None:
     _refused(check, _file(tmp_path, BOMBS[name]))
 
 
-def test_pixel_cap(tmp_path: Path) -> None:
+def test_pixel_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cap on pixels is judged from the header, exactly."""
     path = _file(tmp_path, _encoded("JPEG", (100, 50)))
-    assert pictures.accept(path, max_pixels=5000).width == 100
+    monkeypatch.setattr(reading, "MAX_PIXELS", 5000)
+    assert pictures.accept(path).width == 100
+    monkeypatch.setattr(reading, "MAX_PIXELS", 4999)
     with pytest.raises(PictureError, match="100x50 pixels are too many; at most 4999"):
-        pictures.accept(path, max_pixels=4999)
+        pictures.accept(path)
 
 
 def test_rules_on_sides(tmp_path: Path) -> None:
