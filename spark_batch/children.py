@@ -78,23 +78,17 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-I", *arguments, *dict.fromkeys(folders)]
 
 
-@contextlib.contextmanager
-def started(
+def _launched(
     command: Sequence[str],
     variables: dict[str, str],
     *,
-    seconds: float,
+    folder: Path | None = None,
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.DEVNULL,
-    folder: Path | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program; it and its children are killed after the block, or after `seconds`.
-
-    `folder` is its current folder, if not ours. It runs in a session of its own, so that it has no
-    terminal to ask for a password on. Raises OSError when it cannot be started.
-    """
-    with subprocess.Popen(
+) -> subprocess.Popen[bytes]:
+    """A program in a session of its own, so that it has no terminal to ask for a password on."""
+    return subprocess.Popen(
         command,
         env=variables,
         stdin=stdin,
@@ -102,7 +96,24 @@ def started(
         stderr=stderr,
         cwd=folder,
         start_new_session=True,
-    ) as process:
+    )
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str],
+    variables: dict[str, str],
+    *,
+    seconds: float,
+    folder: Path | None = None,
+    **streams: int,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program; it and its children are killed after the block, or after `seconds`.
+
+    `folder` is its current folder, if not ours; `streams` are as in Popen. Raises OSError when it
+    cannot be started.
+    """
+    with _launched(command, variables, folder=folder, **streams) as process:
         watch = threading.Timer(seconds, _end, [process])
         watch.daemon = True
         watch.start()
@@ -121,14 +132,7 @@ def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
     A program that still runs after some seconds counts as started.
     """
     try:
-        process = subprocess.Popen(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = _launched(command, variables)
     except OSError:
         return False
     try:
@@ -182,14 +186,7 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str], **further: str) -> None:
-        self._process = subprocess.Popen(
-            command,
-            env=environment(**further),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._process = _launched(command, environment(**further), stdin=PIPE, stdout=PIPE)
         self._numbers = count()
         self._writing = threading.Lock()
         self._waiting: dict[int, Future[Answer]] = {}
