@@ -4,13 +4,7 @@ from spark_batch.checkpoint.import_manifest import adopt, is_news
 from spark_batch.checkpoint.lines import Finished, FinishedLines
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.merge import DoublePayment, join, mark_twins, paid_twice
-from spark_batch.checkpoint.queries import (
-    Charge,
-    CheckpointReader,
-    Counts,
-    Money,
-    Payment,
-)
+from spark_batch.checkpoint.queries import Charge, CheckpointReader, Counts, Money, Payment
 from spark_batch.checkpoint.rows import moment, time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 

@@ -211,11 +211,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> tuple[int, str | None]
     try:
         return _checked(connection, path)
     except _UNREADABLE as error:
-        connection.close()
         raise unusable(path, error) from None
-    except CheckpointError:
-        connection.close()
-        raise
 
 
 def _checked(connection: sqlite3.Connection, path: Path) -> tuple[int, str | None]:

@@ -77,8 +77,7 @@ def adopt(
         for number, row in enumerate(rows, 2):
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
-            fault = _fault(row, number) or _history_fault(row, number)
-            fault = fault or _taken(checkpoint, row, number, models, trusted)
+            fault = _fault(row, number) or _taken(checkpoint, row, number, models, trusted)
             if fault is None:
                 taken += 1
             elif passed_over is not None:
@@ -117,6 +116,10 @@ def _fault(row: Row, number: int) -> str | None:
     """The error in a row that spark-batch cannot have written, or None."""
     error = next(validator(MANIFEST).iter_errors([dict(row)]), None)
     if error is None:
+        try:
+            _history(row)
+        except (ValueError, RecursionError):
+            return _not_ours(number, f"history is {row['history'][:_SHOWN]!r}")
         return None
     column = str(error.absolute_path[-1])
     text = row.get(column, "")
@@ -166,15 +169,6 @@ def _take(
         checkpoint.adopt_line(_line(row, output, position))
         if row["status"] == Status.DONE.value and trusted(row):
             checkpoint.placed(row["job"], {output: row["output"]})
-
-
-def _history_fault(row: Row, number: int) -> str | None:
-    """The error in the history of a row, or None."""
-    try:
-        _history(row)
-    except (ValueError, RecursionError):
-        return _not_ours(number, f"history is {row['history'][:_SHOWN]!r}")
-    return None
 
 
 def _history(row: Row) -> tuple[Row, list[Row]]:

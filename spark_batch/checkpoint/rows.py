@@ -10,16 +10,7 @@ from functools import lru_cache
 from sqlite3 import Row
 from typing import Any
 
-from spark_batch.jobs import (
-    Attempt,
-    JobRecord,
-    Parameters,
-    Picture,
-    Request,
-    Result,
-    State,
-    Usage,
-)
+from spark_batch.jobs import Attempt, JobRecord, Parameters, Picture, Request, Result, State, Usage
 from spark_batch.jobs.checks import CheckResult, results_of
 from spark_batch.jobs.structure import plain_values, structured
 

@@ -14,10 +14,7 @@ from spark_batch.checkpoint import checked, files, validation
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.schema import VERSION
-from spark_batch.errors import (
-    CheckpointReplaced,
-    OutputError,
-)
+from spark_batch.errors import CheckpointReplaced, OutputError
 from spark_batch.paths import lock_path
 
 # Errors of SQLite that come from a bug of ours, and not from the file.

@@ -200,13 +200,7 @@ class Checkpoint(CheckpointReader):
         self._move(attempt, State.UNCERTAIN, allowed, reason, error_message=reason)
 
     def fail(
-        self,
-        attempt: int,
-        *,
-        code: str | None,
-        message: str,
-        again: str,
-        usage: Usage = NO_USAGE,
+        self, attempt: int, *, code: str | None, message: str, again: str, usage: Usage = NO_USAGE
     ) -> None:
         """Record that the API refused the request, or the task failed.
 
@@ -277,12 +271,7 @@ class Checkpoint(CheckpointReader):
             self.placed(self._key(attempt), files)
 
     def refetched(
-        self,
-        attempt: int,
-        picture: Picture,
-        files: dict[str, str],
-        *,
-        received: str | None = None,
+        self, attempt: int, picture: Picture, files: dict[str, str], *, received: str | None = None
     ) -> None:
         """Record that a missing or lost picture of a paid attempt has been fetched or found.
 

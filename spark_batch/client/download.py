@@ -70,7 +70,7 @@ class Downloader:
 
     `private` returns whether a picture may be fetched from a private or loopback address, which is
     so when the API itself is on one. `environ` may have `NETWORK_VARIABLES`; others are ignored.
-    `clock` counts seconds, `now` gives the time. Raises UsageError as `check_network` does.
+    Raises UsageError as `check_network` does.
     """
 
     def __init__(
@@ -79,14 +79,10 @@ class Downloader:
         private: Callable[[], bool],
         timeouts: Timeouts = USUAL,
         environ: Mapping[str, str] = os.environ,
-        clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
-        max_picture_bytes: int = MAX_BYTES,
     ) -> None:
         self._private = private
         self._timeouts = timeouts
-        self._clock = clock
-        self._max_bytes = max_picture_bytes
         self._agent = f"spark-batch/{__version__}"
         self._wait = partial(retry_after, now=now)
         self._wire = Wire(
@@ -109,11 +105,11 @@ class Downloader:
         resolves to another address a moment later gains nothing. Raises OSError if the file cannot
         be written.
         """
-        deadline = self._clock() + self._timeouts.fetch_total
+        deadline = time.monotonic() + self._timeouts.fetch_total
         where: str | None = url
         for _ in range(MAX_REDIRECTS + 1):
             target = _target(where)
-            left = deadline - self._clock()
+            left = deadline - time.monotonic()
             if target is None:
                 return _failed("the URL of the picture is not usable", fresh=True)
             if left <= 0:
@@ -146,11 +142,11 @@ class Downloader:
         if status != HTTPStatus.OK:
             wait = self._wait(incoming.headers.get("Retry-After"))
             return _refused(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
-        announced, most = _announced(incoming), self._max_bytes
-        if max(announced or 0, expected_bytes or 0) > most:
-            return _refused(f"the picture is larger than {most} bytes")
+        announced = _announced(incoming)
+        if max(announced or 0, expected_bytes or 0) > MAX_BYTES:
+            return _refused(f"the picture is larger than {MAX_BYTES} bytes")
         try:
-            size = _save(_picture(incoming, cap=most), file, (announced, expected_bytes))
+            size = _save(_picture(incoming), file, (announced, expected_bytes))
         except _NoPicture as fault:
             return _refused(str(fault), fresh=fault.fresh)
         return Fetched(bytes=size)
@@ -202,15 +198,15 @@ def _announced(incoming: Incoming) -> int | None:
     return int(length[:20]) if usable else None
 
 
-def _picture(incoming: Incoming, *, cap: int) -> Iterator[bytes]:
-    """The picture's bytes; raises _NoPicture for a page, and after more than `cap` bytes."""
+def _picture(incoming: Incoming) -> Iterator[bytes]:
+    """The picture's bytes; raises _NoPicture for a page, and after too many bytes."""
     size = 0
     for chunk in incoming.chunks():
         if not size and chunk.lstrip(_SPACE).startswith(_PAGE):
             raise _NoPicture("a page came instead of a picture", fresh=True)
         size += len(chunk)
-        if size > cap:
-            raise _NoPicture(f"the picture is larger than {cap} bytes")
+        if size > MAX_BYTES:
+            raise _NoPicture(f"the picture is larger than {MAX_BYTES} bytes")
         yield chunk
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from spark_batch.client import reading, submission
 from spark_batch.client.address import check_base_url, check_key, is_public
 from spark_batch.client.answers import Answer, AnswerContext, parse, usable_id
-from spark_batch.client.download import MAX_BYTES, USUAL, Downloader, Timeouts, utc_now
+from spark_batch.client.download import USUAL, Downloader, Timeouts, utc_now
 from spark_batch.client.outcomes import (
     PollOutcome,
     QuoteOutcome,
@@ -29,6 +28,7 @@ _CREATE = "/model/v1/generation"
 _TASK = "/model/v1/generation/task/"
 _PRECHARGE = "/model/v1/generation/precharge"
 
+_Self = TypeVar("_Self", bound="TaskReader")
 _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
 
 
@@ -48,10 +48,8 @@ class TaskReader(Downloader):
         models: Models,
         timeouts: Timeouts = USUAL,
         environ: Mapping[str, str] = os.environ,
-        clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
         resolve: Callable[..., list[Any]] = socket.getaddrinfo,
-        max_picture_bytes: int = MAX_BYTES,
     ) -> None:
         self._base = check_base_url(base_url)
         self._key = check_key(key)
@@ -63,12 +61,10 @@ class TaskReader(Downloader):
             private=self.is_private,
             timeouts=timeouts,
             environ=environ,
-            clock=clock,
             now=now,
-            max_picture_bytes=max_picture_bytes,
         )
 
-    def __enter__(self) -> TaskReader:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,9 +126,6 @@ class TaskReader(Downloader):
 
 class TaskClient(TaskReader):
     """A reader that can also create tasks, which cost money."""
-
-    def __enter__(self) -> TaskClient:
-        return self
 
     def submit(self, body: bytes, model: str) -> SubmitOutcome:
         """Create a task of the model with this name, by one POST that is never repeated.

@@ -15,13 +15,9 @@ from contextlib import contextmanager
 
 
 class Watchdog:
-    """Calls back when an operation is overdue; one daemon thread, started with the first of them.
+    """Calls back when an operation is overdue, from a daemon thread that the first one starts."""
 
-    `clock` counts seconds and never goes back.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._wake = threading.Condition()
         self._numbers = itertools.count()
         self._queue: list[tuple[float, int]] = []
@@ -36,7 +32,7 @@ class Watchdog:
         `overdue` must be quick and must not raise.
         """
         number = next(self._numbers)
-        self._add(number, self._clock() + seconds, overdue)
+        self._add(number, time.monotonic() + seconds, overdue)
         try:
             yield
         finally:
@@ -57,11 +53,11 @@ class Watchdog:
         with self._wake:
             while not self._closed:
                 self._end_overdue()
-                pause = self._queue[0][0] - self._clock() if self._queue else None
+                pause = self._queue[0][0] - time.monotonic() if self._queue else None
                 self._wake.wait(pause)
 
     def _end_overdue(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         while self._queue and (self._queue[0][0] <= now or self._queue[0][1] not in self._watched):
             _, number = heapq.heappop(self._queue)
             overdue = self._watched.pop(number, None)

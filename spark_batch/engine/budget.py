@@ -48,8 +48,8 @@ class Prices:
 
     The estimate is, in this order: the median of the API's charges for the kind in this checkpoint,
     the recipe's price for the model, unknown (spark_batch/README.md, "Money"). A quote of the API
-    (`quote`) is kept apart, since the API is not bound to it. `charges` are read by `load`, or when
-    a price is first needed: a run without work needs none.
+    (`quotes`, by kind) is kept apart, since the API is not bound to it. `charges` are read by
+    `load`, or when a price is first needed: a run without work needs none.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Prices:
     ) -> None:
         """`prices` are the recipe's by model."""
         self._prices = prices
-        self._quoted: dict[Kind, Decimal] = {}
+        self.quotes: Mapping[Kind, Decimal] = {}
         self._charges = charges
 
     @cached_property
@@ -84,10 +84,6 @@ class Prices:
             charged.remove(before)
         insort(charged, cost)
 
-    def quote(self, prices: Mapping[Kind, Decimal]) -> None:
-        """Set the API's quotes for pictures of these kinds."""
-        self._quoted = dict(prices)
-
     def estimate(self, kind: Kind) -> Decimal | None:
         """The estimated cost of a picture of `kind`, or None."""
         charged = self._charged.get(kind)
@@ -96,16 +92,11 @@ class Prices:
     def highest(self) -> Decimal:
         """The highest price of any kind that is known; 0 when none is."""
         charged = [costs[-1] for costs in self._charged.values() if costs]
-        return max([*charged, *self._quoted.values(), *self._prices.values(), Decimal(0)])
-
-    @property
-    def quotes(self) -> Mapping[Kind, Decimal]:
-        """The API's quotes by kind."""
-        return self._quoted
+        return max([*charged, *self.quotes.values(), *self._prices.values(), Decimal(0)])
 
     def quoted(self, kind: Kind) -> Decimal | None:
         """The API's quote for a picture of `kind`, or None."""
-        return self._quoted.get(kind)
+        return self.quotes.get(kind)
 
     def upper(self, kind: Kind) -> Decimal | None:
         """The amount to reserve: the quote or the estimate, whichever is higher; or None."""
@@ -144,7 +135,7 @@ def room(limit: Decimal | None, money: Money, prices: Prices) -> Decimal | None:
 
 
 class Budget:
-    """Spent and reserved money, with a limit in USD over all attempts of the checkpoint.
+    """Money `spent` and reserved, with a limit in USD over all attempts of the checkpoint.
 
     A job may be sent when the money spent, the money reserved for attempts in flight or uncertain,
     and its own estimate fit together. With a limit and no known price, one job is sent first to
@@ -153,19 +144,14 @@ class Budget:
     """
 
     def __init__(
-        self,
-        *,
-        limit: Decimal | None,
-        money: Money,
-        prices: Prices,
-        cure: Cure = Cure.LIMIT,
+        self, *, limit: Decimal | None, money: Money, prices: Prices, cure: Cure = Cure.LIMIT
     ) -> None:
         """`cure` is what helps when the limit is reached."""
         prices.load()
         self._limit = limit
         self._cure = cure
         self._prices = prices
-        self._spent = money.spent
+        self.spent = money.spent
         self._held = money.reserved
         self._unpriced = money.unpriced
         self._doubtful = money.doubtful
@@ -176,14 +162,9 @@ class Budget:
         self._untold: set[Kind] = set()  # kinds of finished attempts whose cost was not reported
 
     @property
-    def spent(self) -> Decimal:
-        """The total charged, in USD."""
-        return self._spent
-
-    @property
     def committed(self) -> Decimal:
         """Spent and reserved, in USD, as the function of this name says."""
-        return committed(Money(self._spent, self._held, self._unpriced), self._prices)
+        return committed(Money(self.spent, self._held, self._unpriced), self._prices)
 
     def ask(self, kind: Kind) -> Verdict:
         """Whether a job of `kind` may be sent now."""
@@ -279,7 +260,7 @@ class Budget:
         if cost:
             self._failed_cost = max(cost, self._failed_cost or cost)
         self.release(attempt)
-        self._spent += cost or Decimal(0)
+        self.spent += cost or Decimal(0)
 
     def charge(self, attempt: int, kind: Kind, cost: Decimal | None) -> None:
         """Count the reported cost of a finished attempt; None keeps its reservation."""
@@ -292,13 +273,13 @@ class Budget:
                 self._unpriced += 1
             return
         self.release(attempt)
-        self._spent += cost
+        self.spent += cost
         self._prices.learn(kind, cost)
 
     def correct(self, kind: Kind, before: Decimal, cost: Decimal) -> None:
         """Count a cost that the API reports in place of an earlier one for the same picture."""
         if cost != before:
-            self._spent += cost - before
+            self.spent += cost - before
             self._prices.correct(kind, before, cost)
 
     def leave(self, attempt: int) -> None:

@@ -164,11 +164,7 @@ class Begin:
     def apply(self, checkpoint: Checkpoint, rows: Rows) -> None:
         """Insert the attempt's row, and record its id under the ticket."""
         rows[self.ticket] = checkpoint.begin_attempt(
-            self.key,
-            number=self.number,
-            reserved=self.reserved,
-            api=self.api,
-            commit=self.commit,
+            self.key, number=self.number, reserved=self.reserved, api=self.api, commit=self.commit
         )
 
 

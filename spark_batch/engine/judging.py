@@ -60,10 +60,13 @@ class Programs:
         program = children.find_program(TESSERACT, outside=self.outside)
         if program is None:
             raise ValueError(f"the program {quoted(TESSERACT)} is not installed")
+        # One thread a picture, and the user's folder of languages.
+        folder = os.environ.get("TESSDATA_PREFIX")
+        variables = {"OMP_THREAD_LIMIT": "1", **({"TESSDATA_PREFIX": folder} if folder else {})}
         read = []
         for layout in _LAYOUTS:
             words = [program, str(file), "stdout", "--psm", layout]
-            code, output = self._output(words, **_ocr_variables())
+            code, output = self._output(words, **variables)
             if code != 0:
                 raise ValueError(f"{TESSERACT} cannot read the picture (exit code {code})")
             if letters(wanted) in letters(output):
@@ -117,12 +120,6 @@ class Programs:
             f"{quoted(first.label)} reads pictures with {TESSERACT}, which is not installed:"
             " this check fails for every picture; install it"
         )
-
-
-def _ocr_variables() -> dict[str, str]:
-    """Environment variables for tesseract: one thread a picture, the user's language folder."""
-    folder = os.environ.get("TESSDATA_PREFIX")
-    return {"OMP_THREAD_LIMIT": "1", **({"TESSDATA_PREFIX": folder} if folder else {})}
 
 
 def _filled(word: str, file: str) -> Iterable[str]:

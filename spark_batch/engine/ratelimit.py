@@ -24,9 +24,9 @@ _FIRST_SCOUTS, _ONE_IN = 4, 8
 REMEMBERED = 40  # tasks
 
 
-def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0) -> float:
+def backoff(failures: int, *, rng: Random, cap: float = 30.0) -> float:
     """Seconds to wait after the n-th failure in a row: full jitter, doubling, capped."""
-    return rng.uniform(0, min(cap, base * 2.0 ** min(failures, 30)))
+    return rng.uniform(0, min(cap, 0.5 * 2.0 ** min(failures, 30)))
 
 
 def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
@@ -47,14 +47,14 @@ class Pace:
     a success raises the rate by a tenth of the recipe's. After five failures in a row only one
     submission at a time is sent as a probe, with a growing pause, until one succeeds.
 
-    `failing_since` is the time since which requests do not reach the API, `refused_since` the time
-    since which the API accepts none of those that do; they are None otherwise. Only an accepted
-    request ends the latter.
+    `rate` is the number of tasks a second that may be created now. `failing_since` is the time
+    since which requests do not reach the API, `refused_since` the time since which the API accepts
+    none of those that do; they are None otherwise. Only an accepted request ends the latter.
     """
 
     def __init__(self, *, rate: float, rng: Random) -> None:
         self._full = rate
-        self._rate = rate
+        self.rate = rate
         self._rng = rng
         self._next = 0.0
         self._hold = 0.0
@@ -62,11 +62,6 @@ class Pace:
         self._probing = False
         self.failing_since: float | None = None
         self.refused_since: float | None = None
-
-    @property
-    def rate(self) -> float:
-        """The number of tasks a second that may be created now."""
-        return self._rate
 
     @property
     def broken(self) -> bool:
@@ -81,12 +76,12 @@ class Pace:
 
     def sent(self, now: float) -> None:
         """Count a submission that is sent now."""
-        self._next = max(now - _BURST_SECONDS, self._next) + 1.0 / self._rate
+        self._next = max(now - _BURST_SECONDS, self._next) + 1.0 / self.rate
         self._probing = self.broken
 
     def succeeded(self) -> None:
         """Count a request that the API accepted, or refused because of its content."""
-        self._rate = min(self._full, self._rate + self._full / 10)
+        self.rate = min(self._full, self.rate + self._full / 10)
         self._failures = 0
         self._probing = False
         self.failing_since = None
@@ -94,7 +89,7 @@ class Pace:
 
     def limited(self, now: float, retry_after: float | None) -> None:
         """Slow down after a 429 to any call; `retry_after` is in seconds."""
-        self._rate = max(self._rate / 2, self._full / 64, min(self._full, _LEAST_RATE))
+        self.rate = max(self.rate / 2, self._full / 64, min(self._full, _LEAST_RATE))
         pause = retry_after if retry_after is not None else backoff(2, rng=self._rng)
         self._hold = max(self._hold, now + pause)
         self._next = max(self._next, self._hold)

@@ -131,7 +131,7 @@ class Plan:
         if not firsts:
             return Quotes({}, (), 0)
         quotes = ask(firsts, self.layout, env_file=env_file)
-        self.prices.quote(quotes.prices)
+        self.prices.quotes = quotes.prices
         return quotes
 
     def check(self) -> None:

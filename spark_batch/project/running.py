@@ -251,7 +251,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             limit=options.limit,
         )
         if bound is not None:
-            plan.prices.quote(bound.plan.quotes)
+            plan.prices.quotes = bound.plan.quotes
         links = PictureLinks(layout.output_dir)
         unchanged = 0
         for step in plan.steps(brief=True):

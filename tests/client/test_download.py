@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.client import Timeouts
+from spark_batch.client import Timeouts, download
 from spark_batch.client.outcomes import Fetched, FetchFailed
 from tests.client.conftest import KEY, Connect, Serve
 from tests.client.faults import FAULTS, redirect
@@ -171,8 +171,11 @@ def test_statuses(status: int, fresh: bool, serve: Serve, connect: Connect, part
     )
 
 
-def test_cap(serve: Serve, connect: Connect, part: BytesIO) -> None:
+def test_cap(
+    serve: Serve, connect: Connect, part: BytesIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Past the cap a download ends, whether its length was told before or not."""
+    monkeypatch.setattr(download, "MAX_BYTES", 1000)
     bomb = gzip.compress(b"a" * 100_000)
     for answer in (
         http(PNG),
@@ -180,7 +183,7 @@ def test_cap(serve: Serve, connect: Connect, part: BytesIO) -> None:
         http(bomb, headers=("Content-Encoding: gzip",)),
     ):
         server = serve(then_close(answer))
-        client = connect(server.url, max_picture_bytes=1000)
+        client = connect(server.url)
         outcome = client.fetch(server.url, part, expected_bytes=None)
         assert isinstance(outcome, FetchFailed)
         assert "larger than 1000 bytes" in outcome.reason

@@ -216,11 +216,11 @@ def test_no_order_of_ends_passes_the_limit(limit: int, cents: int, asks: list[st
 def test_a_quote_lowers_no_reservation() -> None:
     """The higher one of quote and charge is reserved, also as charges are learned."""
     prices = Prices(prices={MODEL.name: Decimal("0.03")})
-    prices.quote({SMALL: Decimal("0.01")})
+    prices.quotes = {SMALL: Decimal("0.01")}
     assert prices.upper(SMALL) == Decimal("0.03")
     prices.learn(SMALL, Decimal("0.05"))
     assert prices.upper(SMALL) == Decimal("0.05")
-    prices.quote({SMALL: Decimal("0.07")})
+    prices.quotes = {SMALL: Decimal("0.07")}
     assert prices.upper(SMALL) == Decimal("0.07")
     assert prices.estimate(SMALL) == Decimal("0.05")
     assert Prices().upper(SMALL) is None
