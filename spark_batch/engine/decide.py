@@ -757,7 +757,7 @@ class Engine:
 
     def _leave_overdue(self, task: Task, reason: str) -> None:
         """Leave a task to a later run. Halt when no task is completed any more."""
-        self._outages.task_left()
+        self._outages.tasks += 1
         self._leave(task, reason)
         if self._outages.no_tasks(self._now, self._run.task_timeout):
             text = f"{self._outages.tasks} tasks in a row were not finished ({reason})"
@@ -836,18 +836,10 @@ class Engine:
         )
         self._later(fetch)
 
-    def _fetch_answered(self, task: Task, answer: triggers.FetchAnswered) -> None:
+    def _picture_answered(self, task: Task, answer: triggers.PictureAnswered) -> None:
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, answer.twin)
-            case outcome:
-                self._not_placed(task, outcome, expired=answer.expired)
-
-    def _restore_answered(self, task: Task, answer: triggers.RestoreAnswered) -> None:
-        """Use the copy that was found, or poll the task for a fresh URL."""
-        match answer.outcome:
-            case effects.Delivered() as delivered:
-                self._delivered(task, delivered, None)
             case effects.NotHere(stand_ins=stand_ins):
                 task.stand_ins = stand_ins
                 self._ask_for_url(task)
@@ -855,19 +847,8 @@ class Engine:
                 # The picture is in Git LFS, even when the API no longer has it: do not poll.
                 reason = f"{file} is a Git LFS pointer to its picture (`git lfs pull` fetches it)"
                 self._leave(task, reason)
-            case outcome:
-                self._not_placed(task, outcome, expired=False)
-
-    def _not_placed(
-        self,
-        task: Task,
-        outcome: FetchFailed | effects.DiskRefused | effects.Blocked,
-        *,
-        expired: bool,
-    ) -> None:
-        match outcome:
-            case FetchFailed():
-                self._fetch_failed(task, outcome, expired=expired)
+            case FetchFailed() as failed:
+                self._fetch_failed(task, failed, expired=answer.expired)
             case effects.Blocked() as blocked:
                 self._leave_blocked(task, blocked)
             case effects.DiskRefused(reason=reason):
@@ -998,8 +979,7 @@ class Engine:
 _TASK_REACTIONS: Mapping[type, Callable[[Engine, Task, Any], None]] = MappingProxyType(
     {
         triggers.PollAnswered: Engine._poll_answered,
-        triggers.FetchAnswered: Engine._fetch_answered,
-        triggers.RestoreAnswered: Engine._restore_answered,
+        triggers.PictureAnswered: Engine._picture_answered,
     }
 )
 _REACTIONS: Mapping[type, Callable[[Engine, Any], None]] = MappingProxyType(

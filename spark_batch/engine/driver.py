@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -373,9 +374,9 @@ class Driver:
             case effects.Fetch(key=key, recorded=recorded):
                 expired = self._has_expired(ticket, outcome)
                 twin = self._twin(key, outcome) if recorded is None else None
-                return triggers.FetchAnswered(ticket, outcome, expired, twin)
+                return triggers.PictureAnswered(ticket, outcome, expired, twin)
             case effects.Restore():
-                return triggers.RestoreAnswered(ticket, outcome)
+                return triggers.PictureAnswered(ticket, outcome)
 
     def _history(self, ticket: int, key: str, outcome: object) -> triggers.JobHistory:
         """The job's other attempts, which decide whether a failed one is retried."""
@@ -393,8 +394,8 @@ class Driver:
         if not (isinstance(outcome, FetchFailed) and outcome.fresh_url):
             return False
         finished = self._checkpoint.finished_at(self._rows[ticket])
-        kept = gateway().result_hours
-        return waits.has_expired(finished, self._clock.utc(), kept_hours=kept)
+        kept = timedelta(hours=gateway().result_hours)
+        return finished is not None and self._clock.utc() - finished >= kept
 
     def _twin(self, key: str, outcome: object) -> str | None:
         """Another job whose picture has the same bytes although its seed differs, or None."""

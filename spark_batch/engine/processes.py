@@ -8,13 +8,16 @@ is the limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from spark_batch import client
-from spark_batch.children import CallFailed, Worker, WorkerEnded, python
+from spark_batch.children import Answer, CallFailed, Worker, WorkerEnded, python
 
 # Starting a worker takes 0.2 s of processor time or more, as much as some 30 pictures.
 _CALLS_BEFORE_A_START = 20
@@ -26,8 +29,10 @@ _MOST_BREAKS = 3  # workers that ended or fell silent, after which no more are s
 # after 300 s; that, and the same call in this process, end within `waits.LONGEST_CALL`.
 ANSWER_SECONDS = 400.0
 _PROGRAM = (
-    "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.engine.worker import main; main()"
+    "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.engine.processes import main; main()"
 )
+
+_THREADS = 64  # of a worker; most of them wait for the network
 
 T = TypeVar("T")
 
@@ -136,3 +141,36 @@ class WorkerProcesses:
         self._breaks += 1
         if self._breaks == _MOST_BREAKS:
             self._note = f"{why}: pictures are now processed without them"
+
+
+# --- In a worker.
+
+
+def main() -> None:
+    """Be a worker: answer the requests on standard input until it is closed (`children.Worker`).
+
+    A worker does nothing that costs money, has no key and opens no checkpoint: whatever happens to
+    it, its work can be repeated at no cost. It has an environment of its own.
+    """
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep what a library prints out of answers
+    writing = Lock()
+    threads = ThreadPoolExecutor(_THREADS)
+    while True:
+        try:
+            number, function, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            os._exit(0)  # the parent has ended, and nobody waits for calls under way
+        threads.submit(_answer, answers, writing, number, function, arguments)
+
+
+def _answer(
+    answers: IO[bytes], writing: Lock, number: int, function: Callable[..., Any], arguments: Any
+) -> None:
+    try:
+        data = pickle.dumps(Answer(number, function(*arguments), failed=False))
+    except Exception:  # noqa: BLE001 (the parent repeats the call, which raises the error there)
+        data = pickle.dumps(Answer(number, None, failed=True))
+    with writing:
+        answers.write(data)
+        answers.flush()

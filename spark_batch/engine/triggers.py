@@ -63,24 +63,16 @@ class PollAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class FetchAnswered:
-    """A picture was fetched and placed, or not.
+class PictureAnswered:
+    """A picture was fetched or restored, or not.
 
     `expired` is whether the API no longer keeps it, `twin` is another job with the same bytes.
     """
 
     ticket: int
-    outcome: PictureOutcome
+    outcome: PictureOutcome | RestoreOutcome
     expired: bool = False
     twin: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreAnswered:
-    """The search for a done picture on this disk has ended."""
-
-    ticket: int
-    outcome: RestoreOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +132,7 @@ class InputChecked:
     ready: bool
 
 
-TaskTrigger = PollAnswered | FetchAnswered | RestoreAnswered
+TaskTrigger = PollAnswered | PictureAnswered
 Trigger = (
     RunStarted
     | SubmitAnswered

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from spark_batch.engine.ratelimit import Pace
 from spark_batch.jobs import RunSettings
@@ -39,14 +38,6 @@ def last_try(pace: Pace, now: float, wait: float, run: RunSettings) -> float:
         if since is not None
     ]
     return max(0.0, min([wait, *ends]))
-
-
-def has_expired(finished: datetime | None, now: datetime, *, kept_hours: float) -> bool:
-    """Whether the API no longer keeps the result of a task that was `finished` at that time.
-
-    `kept_hours` is how long the API keeps results (`AnswerRules.result_hours`).
-    """
-    return finished is not None and now - finished >= timedelta(hours=kept_hours)
 
 
 @dataclass(slots=True)
@@ -92,10 +83,6 @@ class Outages:
         if self.pictures < TRIES_IN_A_ROW or self._no_picture_since is None:
             return False
         return now - self._no_picture_since >= patience
-
-    def task_left(self) -> None:
-        """Count a task that is left to a later run, after too long."""
-        self.tasks += 1
 
     def task_completed(self, now: float) -> None:
         """Record that a task was completed, which alone ends this wait."""

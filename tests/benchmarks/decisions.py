@@ -37,7 +37,7 @@ def main() -> None:
     engine.take(triggers.TimersDue(), 91.0)
     for ticket in tickets:
         delivered = effects.Delivered(PICTURE, {"a": "a.jpg"})
-        engine.take(triggers.FetchAnswered(ticket, delivered), 93.0)
+        engine.take(triggers.PictureAnswered(ticket, delivered), 93.0)
     seconds = time.process_time() - start
     assert engine.tally.done == JOBS
     print(f"decisions: {seconds / JOBS * 1e6:.0f} us a job, {JOBS} in flight")

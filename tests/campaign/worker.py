@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 
 from spark_batch.client import download
-from spark_batch.engine import processes, worker
+from spark_batch.engine import processes
 from tests.campaign.orders import Order
 from tests.campaign.wrapping import WORKER_CALLS, around, around_chunks, wrap
 
@@ -43,4 +43,4 @@ def main(
         from tests.campaign import plants
 
         plants.PLANTS[plant]()
-    worker.main()
+    processes.main()

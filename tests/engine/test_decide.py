@@ -210,7 +210,7 @@ def test_an_answer_to_a_request_that_was_given_up_keeps_the_task(
 
 def delivered(engine: Engine, ticket: int, now: float) -> None:
     """Have the picture of a completed task arrive."""
-    engine.take(triggers.FetchAnswered(ticket, effects.Delivered(PICTURE, {"a": "a.jpg"})), now)
+    engine.take(triggers.PictureAnswered(ticket, effects.Delivered(PICTURE, {"a": "a.jpg"})), now)
 
 
 def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs: list[Job]) -> None:
@@ -226,7 +226,7 @@ def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs:
     engine.take(triggers.PollAnswered(second, Completed(result=RESULT)), 2.0)
     assert engine.question(2.0) == triggers.NextStep()
     failed = FetchFailed(reason="503", fresh_url=False)
-    engine.take(triggers.FetchAnswered(second, failed), 3.0)
+    engine.take(triggers.PictureAnswered(second, failed), 3.0)
     assert engine.question(3.0) is None  # a picture is late: no further task takes its place
     assert engine.in_flight == 2
     assert engine.holds(third)
@@ -314,7 +314,7 @@ def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
         recorded=None,
     )
     delivered = effects.Delivered(PICTURE, {"a": "a.jpg"})
-    decision = engine.take(triggers.FetchAnswered(ticket, delivered, twin="other"), 3.0)
+    decision = engine.take(triggers.PictureAnswered(ticket, delivered, twin="other"), 3.0)
     assert moves(decision) == [Checkpoint.done]
     suspect = "the same bytes as job other, which has another seed"
     assert decision.events == [Done(job.key, ("a.jpg",), Decimal("0.03"), suspect)]
@@ -337,7 +337,7 @@ def test_a_cost_that_changes_between_two_polls_counts_as_the_last_one_says(
         engine.take(triggers.PollAnswered(ticket, Completed(result=result)), 1.0)
         assert engine.tally.spent == Decimal(spent)
         failed = FetchFailed(reason="HTTP 403", fresh_url=True)
-        engine.take(triggers.FetchAnswered(ticket, failed), 1.0)
+        engine.take(triggers.PictureAnswered(ticket, failed), 1.0)
 
 
 @pytest.mark.parametrize(("reported", "spent"), [(None, "0"), ("0.03", "0"), ("0.05", "0.02")])
@@ -426,7 +426,7 @@ def test_what_stands_in_for_a_picture_that_has_expired_stays(
     monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
     for found, method in ({"a": 9}, Checkpoint.stand_in), (None, Checkpoint.expire):
         ticket = a_restored_task(engine, jobs[0], Cause.SIZE_DIFFERS)
-        engine.take(triggers.RestoreAnswered(ticket, effects.NotHere(found)), 0.0)
+        engine.take(triggers.PictureAnswered(ticket, effects.NotHere(found)), 0.0)
         unknown = TaskUnknown(reason="HTTP 404")
         assert moves(engine.take(triggers.PollAnswered(ticket, unknown), 1.0)) == [method]
     assert engine.tally.expired == 1
@@ -520,7 +520,7 @@ def test_the_same_history_makes_the_same_decisions(recipe: Recipe, jobs: list[Jo
             (40.0, triggers.PollAnswered(-1, PollAgain(reason="HTTP 502"))),
             (70.0, triggers.TimersDue()),
             (71.0, triggers.PollAnswered(-1, Completed(result=RESULT))),
-            (72.0, triggers.FetchAnswered(-1, failed)),
+            (72.0, triggers.PictureAnswered(-1, failed)),
             (99.0, triggers.TimersDue()),
         ]:
             decisions.append(engine.take(trigger, now))
