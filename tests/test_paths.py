@@ -38,7 +38,6 @@ NAMES = {
 # Literals that are equal to one of the names, and mean something else.
 OTHER_MEANINGS = {
     ("cli/__init__.py", "sandbox"),  # a command
-    ("project/__init__.py", "sandbox"),  # a package
     ("cli/sandbox.py", "sandbox"),  # an API key
     ("cli/changes.py", "kept"),  # a column's title
     ("client/results.py", "images"),  # a key of the API's answers
