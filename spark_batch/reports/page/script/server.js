@@ -87,11 +87,12 @@ async function poll() {
     offline = "";
     damaged = news.error ?? "";
     const known = new Set([...inFile.keys(), ...changes.keys(), ...Object.keys(news.jobs)]);
+    const waiting = new Set(unsaved());
     const others = [];
     for (const key of sending || damaged ? [] : known) {
       const now = news.jobs[key] ?? UNMARKED;
       const mine = current(key);
-      const isMine = isSame(now, mine) || !unsaved().includes(key); // another tab may have sent it
+      const isMine = isSame(now, mine) || !waiting.has(key); // another tab may have sent it
       if (JSON.stringify(now) !== JSON.stringify(stored(key)) && isMine) others.push([key, now, mine]);
     }
     takeOver(others);
