@@ -16,7 +16,7 @@ from typing import Any
 from spark_batch import atomic, lfs
 from spark_batch.errors import PicksError, UsageError
 from spark_batch.models.schemas import schema
-from spark_batch.text import delimiter, escape_formula, one_line, quoted, unescape_formula
+from spark_batch.text import delimiter, escape_formula, quoted, unescape_formula
 
 PICKS_SUFFIX = ".picks.csv"
 PICKS = "picks"  # the name of the schema
@@ -26,7 +26,6 @@ _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( .*)?|={7}")
 # What a spreadsheet saves for ids such as 0012345678901234 and 1234567890123e45: one in a thousand.
 _NUMBER = re.compile(r"[0-9][0-9.,]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 _LARGEST = 16 * 1024 * 1024  # bytes of a picks file: 100 000 rows have 8 MB
-_SHOWN = 60  # characters of a cell in an error
 _TRIES = 5  # to write a file that others write at the same time
 
 
@@ -194,7 +193,7 @@ def _refuse_own_columns(path: Path, text: str) -> None:
     columns: list[str] = next((cells for cells in _reader(text, strict=False) if cells), [])
     others = [name for name in _stripped(columns) if name not in _columns()]
     if others:
-        shown = quoted(one_line(others[0], _SHOWN))
+        shown = quoted(others[0])
         raise _error(path, 1, f"the column {shown} would be lost: remove it, or edit by hand")
 
 
@@ -313,17 +312,17 @@ def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:
 def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     job, verdict = cells["job"].strip(), cells["verdict"].strip()
     if not re.fullmatch(_properties()["job"]["pattern"], job):
-        shown = quoted(one_line(job, _SHOWN))
+        shown = quoted(job)
         fault = f"{shown} is not a job id: 16 digits of 0 to 9 and a to f"
         if _NUMBER.fullmatch(job):
-            picture = quoted(one_line(unescape_formula(cells["output"]), _SHOWN))
+            picture = quoted(unescape_formula(cells["output"]))
             fault += (
                 f". A spreadsheet has read the id as a number: write the id of {picture} as the"
                 " manifest has it, or restore the file; import the column job as text"
             )
         raise _error(path, line, fault)
     if verdict not in _properties()["verdict"]["enum"]:
-        shown = quoted(one_line(verdict, _SHOWN))
+        shown = quoted(verdict)
         raise _error(path, line, f"unknown verdict {shown}: write pick or reject")
     output, note = unescape_formula(cells["output"]), unescape_formula(cells.get("note", ""))
     return Pick(job, output, Verdict(verdict), note)
