@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spark_batch.client.download import Downloader as Downloader
     from spark_batch.client.download import Timeouts as Timeouts
     from spark_batch.client.network import NETWORK_VARIABLES as NETWORK_VARIABLES
+    from spark_batch.client.network import PROXY_VARIABLE as PROXY_VARIABLE
     from spark_batch.client.network import check_network as check_network
     from spark_batch.client.tasks import TaskClient as TaskClient
     from spark_batch.client.tasks import TaskReader as TaskReader
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "client.address": "check_base_url check_key",
     "client.download": "Downloader Timeouts",
-    "client.network": "NETWORK_VARIABLES check_network",
+    "client.network": "NETWORK_VARIABLES PROXY_VARIABLE check_network",
     "client.tasks": "TaskClient TaskReader",
 }
 __getattr__ = attributes(__name__, _HOMES)

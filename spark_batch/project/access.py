@@ -16,7 +16,6 @@ from dotenv import dotenv_values
 from spark_batch import client, redact
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
-from spark_batch.client.network import PROXY_VARIABLE
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.project.layout import RecipeLayout
@@ -49,10 +48,11 @@ def access(env_file: Path | None) -> Endpoint:
     """
     client.check_network()
     found = _environment(env_file)
-    if found.get(PROXY_VARIABLE) and not _is_set(PROXY_VARIABLE):
+    proxy = client.PROXY_VARIABLE
+    if found.get(proxy) and not _is_set(proxy):
         raise UsageError(
-            f"{PROXY_VARIABLE} is set in {_described(env_file or _named_file())}, which may set"
-            f" only {KEY_NAME} and {_URL}: set {PROXY_VARIABLE} in the environment"
+            f"{proxy} is set in {_described(env_file or _named_file())}, which may set"
+            f" only {KEY_NAME} and {_URL}: set {proxy} in the environment"
         )
     key = found.get(KEY_NAME, "")
     if not key:

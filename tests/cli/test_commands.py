@@ -32,6 +32,19 @@ def test_help_is_cheap(own_world: object) -> None:
         assert f"  {name} " in done.stdout
 
 
+def test_a_plan_loads_no_client(folder: Folder, own_world: object) -> None:
+    """`plan` sends nothing, so it does not wait for the import of the HTTP client."""
+    code = (
+        "import sys\n"
+        "from spark_batch import cli\n"
+        "code = cli.dispatch(['plan', *sys.argv[1:]])\n"
+        "print(code, sorted({'requests', 'urllib3', 'certifi'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", code, str(folder.recipe)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n0 []\n")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(call: Call, name: str) -> None:
     """Its usage line and exit 0; `--help` lists its first sentence on one line."""
