@@ -112,13 +112,12 @@ def delimiter(lines: list[str]) -> str:
     By its first line that is not empty, which becomes an empty one if it is not the header and only
     states the delimiter, as Excel's `sep=;` does.
     """
-    first = next((at for at, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        return ","
-    if stated := _STATED_DELIMITER.fullmatch(lines[first]):
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    line = lines[first] if lines else ""
+    if stated := _STATED_DELIMITER.fullmatch(line):
         lines[first] = "\n"
         return stated[1]
-    bare = re.sub(r'"(?:[^"]|"")*"', "", lines[first])
+    bare = re.sub(r'"(?:[^"]|"")*"', "", line)
     return max(",;\t", key=bare.count)
 
 

@@ -22,9 +22,10 @@ def _file(folder: Path, text: str | bytes) -> Path:
 
 
 def test_no_file_is_no_verdict(tmp_path: Path) -> None:
-    """A recipe without a picks file, and an empty one."""
+    """A recipe without a picks file, and an empty one, as spreadsheets write it too."""
     assert len(read_picks(tmp_path / "none.picks.csv")) == 0
-    assert len(read_picks(_file(tmp_path, ""))) == 0
+    for text in ("", "\n", ",,,\n", ";;;\n", "\t\t\t\r\n"):
+        assert len(read_picks(_file(tmp_path, text))) == 0
 
 
 def change(
