@@ -4,7 +4,7 @@
 `TaskClient` can submit. None of them retries anything: the engine does. `submission` and `reading`
 decide what an answer means, `transport` how far a request got.
 
-The names are imported at first use, since importing urllib3 takes long, and many commands send
+The names are imported at first use, since importing requests takes long, and many commands send
 nothing.
 """
 
