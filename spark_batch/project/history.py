@@ -97,7 +97,8 @@ def _is_inside(path: str) -> bool:
 def _first(error: RecipeError, root: Path) -> str:
     """The first error of a recipe, without the folder that it was read in."""
     text = str(error)
-    for found in error.diagnostics[:1]:
+    if error.diagnostics:
+        found = error.diagnostics[0]
         place = found.place
         message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob names its folder
         text = f"{place.file.name}:{place.line}:{place.column}: {message}"

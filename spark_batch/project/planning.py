@@ -239,7 +239,9 @@ def plan(
     checkpoint, adopted = adopting.with_adopted(layout)
     with checkpoint:
         planned = Plan(
-            *(_bounded(recipe, max_cost), layout, checkpoint),
+            _bounded(recipe, max_cost),
+            layout,
+            checkpoint,
             adopted=adopted,
             only=only,
             sample=sample,

@@ -71,11 +71,9 @@ def rescue(
         return None
     settings = header(layout.recipe_path, values).run
     # A shard is locked as its run does it; unmerged shards do not block a rescue of the whole.
-    with (
-        sharding.opened(layout)
-        if layout.shard
-        else Checkpoint.open(layout.checkpoint) as checkpoint
-    ):
+    is_shard = layout.shard is not None
+    opened = sharding.opened(layout) if is_shard else Checkpoint.open(layout.checkpoint)
+    with opened as checkpoint:
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
         adopted = adopting.take_over_readable(checkpoint, layout)

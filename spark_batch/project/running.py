@@ -242,7 +242,9 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
         plan = Plan(
-            *(recipe, layout, checkpoint),
+            recipe,
+            layout,
+            checkpoint,
             adopted=adopting.take_over(checkpoint, layout),
             only=options.only,
             sample=options.sample,
