@@ -56,7 +56,13 @@ _IN_MEMORY = 1024 * 1024
 _DOWNLOAD = Path("the download")  # as errors name it, since it has no file yet
 
 T = TypeVar("T")
-Download = Callable[..., FetchOutcome]  # `Downloader.fetch`
+
+
+class Download(Protocol):
+    """`Downloader.fetch`."""
+
+    def __call__(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
+        """Write a picture into `file`."""
 
 
 class Elsewhere(Protocol):
