@@ -91,8 +91,16 @@ def load(
     broken = check(root, models, findings)
     if "" in broken and not root.keys:
         raise error_of(findings)
-    sections = _Sections(root, path, models, broken, findings)
-    sections.read(_probing(probe, models), find, _fetching(fetch, models.picture))
+    sections = _Sections(
+        root,
+        path,
+        models,
+        broken,
+        findings,
+        probe=_probing(probe, models),
+        find=find,
+        fetch=_fetching(fetch, models.picture),
+    )
     blocks = sections.blocks()
     recipe = None if findings.errors or broken else sections.recipe(blocks)
     if recipe is not None and _check_size(recipe, root, findings):
@@ -137,15 +145,22 @@ class _Sections:
     """
 
     def __init__(
-        self, root: Node, path: Path, models: Models, broken: frozenset[str], findings: Findings
+        self,
+        root: Node,
+        path: Path,
+        models: Models,
+        broken: frozenset[str],
+        findings: Findings,
+        *,
+        probe: Probe,
+        find: FindGenerated,
+        fetch: Fetch,
     ) -> None:
-        self._root, self._path, self._base = root, path, path.parent
+        """Read the sections, the table first: the methods that read one use those before it."""
+        base = path.parent
+        self._root, self._path, self._base = root, path, base
         self._models, self._broken, self._findings = models, broken, findings
         self._doubtful = set(broken)
-
-    def read(self, probe: Probe, find: FindGenerated, fetch: Fetch) -> None:
-        """Read the sections, the table first."""
-        models, findings, base = self._models, self._findings, self._base
         named = self._whole("rows")
         self._table = None if named is None else rows.open_table(named, base, models, findings)
         # The table whose rows the recipe's prompts are for: one that has none of its own.
