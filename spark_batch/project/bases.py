@@ -14,7 +14,7 @@ from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, re
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
 from spark_batch.project.amounts import read_amount
 from spark_batch.project.history import earlier_recipe
-from spark_batch.recipe.globs import holds
+from spark_batch.recipe.globs import passes
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
 
@@ -55,7 +55,7 @@ def base(recipe: Recipe, given: str) -> Base:
     decide what it is compared with. Raises UsageError when it names neither, and for an unreadable
     manifest.
     """
-    there = holds(Path(given).is_file)
+    there = passes(Path(given).is_file)
     if there and _is_path(given):
         return _from_manifest(given)
     try:

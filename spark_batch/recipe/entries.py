@@ -163,11 +163,11 @@ def _address(
 def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
     """Whether there is such a file, which the recipe may name; reports it if not."""
     file = folder / text
-    if globs.holds(file.is_file):
+    if globs.passes(file.is_file):
         if fault := Boundary(folder).fault(file):
             findings.error(node.mark, code="outside", path=where, message=f"{quoted(text)} {fault}")
         return fault is None
-    if globs.holds(file.is_dir):
+    if globs.passes(file.is_dir):
         pattern = quoted(text.rstrip("/") + "/*.jpg")
         message = f"{quoted(text)} is a folder; name a picture, or write {pattern}"
     elif globs.is_glob(text):
@@ -180,7 +180,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
 
 def _near(folder: Path, text: str, findings: Findings) -> str:
     file, slashes = folder / text, text.replace("\\", "/")
-    if slashes != text and globs.holds((folder / slashes).is_file):
+    if slashes != text and globs.passes((folder / slashes).is_file):
         return f"; write {quoted(slashes)}"
     if not findings.may_suggest:
         return ""

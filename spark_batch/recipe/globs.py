@@ -36,11 +36,11 @@ def is_glob(text: str) -> bool:
 
 def is_pattern(folder: Path, text: str) -> bool:
     """Whether a path holds a wildcard and is not, taken literally, the name of an existing file."""
-    return is_glob(text) and not holds((folder / text).exists)
+    return is_glob(text) and not passes((folder / text).exists)
 
 
-def holds(test: Callable[[], bool]) -> bool:
-    """Whether a test of a path holds; False for a link to itself, and a name no disk allows."""
+def passes(test: Callable[[], bool]) -> bool:
+    """Whether a test of a path passes; False for a link to itself, and a name no disk allows."""
     try:
         return test()
     except (OSError, ValueError):
@@ -116,9 +116,9 @@ class _Walk:
             folder, places = folders.pop()
             for entry in self._scan(folder):
                 further = self._further(entry, places)
-                if len(self._tests) in further and holds(entry.is_file):
+                if len(self._tests) in further and passes(entry.is_file):
                     yield folder / entry.name
-                if min(further, default=len(self._tests)) < len(self._tests) and holds(
+                if min(further, default=len(self._tests)) < len(self._tests) and passes(
                     entry.is_dir
                 ):
                     folders.append((folder / entry.name, further))

@@ -169,7 +169,7 @@ def _pictures(
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
     if not given.inputs_valid:  # a text may be the id of an input with errors
-        nodes = [node for node in nodes if globs.holds((given.folder / node.raw).is_file)]
+        nodes = [node for node in nodes if globs.passes((given.folder / node.raw).is_file)]
 
     def probe_row(file: Path, fit: Fit | None) -> Picture:
         try:
