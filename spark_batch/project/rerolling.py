@@ -39,8 +39,8 @@ def with_further_takes(
 def awaits_reroll(layout: RecipeLayout, checkpoint: CheckpointReader) -> bool:
     """Whether a pending job is a further take, which only a run with `--reroll` makes.
 
-    Only the recipe tells its own takes from further ones: it is loaded if there may be
-    such a job, and counts as having none if it has errors, such as pictures that are missing.
+    Only the recipe shows which takes are further ones: it is loaded if there may be such a job,
+    and counts as having none if it has errors, such as pictures that are missing.
     """
     pending = {
         record.key

@@ -188,7 +188,7 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
 
 
 def slugs(values: Iterable[str]) -> dict[str, str]:
-    """Each value as file names write it; a hash tells apart those alike, such as C and C++."""
+    """Each value as file names write it; alike ones, such as C and C++, get a hash."""
     found = {value: slug(value) for value in values}
     if len(set(found.values())) == len(found):
         return found
